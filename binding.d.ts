@@ -44,7 +44,7 @@ export type Samples = Float32Array;
 export interface DecodeOptions {
 	/** Recordings that decode to more than this many seconds are refused (audio_too_long); 0..1e9. */
 	readonly maxSeconds: number;
-	/** Hear this channel alone, from 0; absent = all, mixed so that none cancels another. */
+	/** Decode this channel only, from 0; absent = all, mixed so that none cancels another. */
 	readonly channel?: number;
 }
 

@@ -24,8 +24,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * The time in which this process ran. While it is stopped (SIGSTOP, a paused container, a machine that sleeps) nobody
- * else's messages are received either, so that time must not count as their silence. Each interval counts as at most
+ * The time in which this process ran. While it is stopped (SIGSTOP, a paused container, a machine that sleeps) no
+ * messages of others are received either, so that time must not count as their silence. Each interval counts as at most
  * `tickMs`: call `tick` that often.
  */
 export class RunningTime {

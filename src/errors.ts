@@ -73,8 +73,10 @@ export const errorCodes = {
 	model_too_large: { status: 507, type: 'server_error' },
 } as const satisfies Record<string, ErrorRow>;
 
+/** What kind of failure it is; the table in docs/reference/errors.md describes each. */
 export type ErrorCode = keyof typeof errorCodes;
 
+/** What an EarshotError says besides its code and message. */
 export interface ErrorDetails {
 	/** The request field or setting at fault. */
 	readonly param?: string | undefined;
@@ -83,6 +85,7 @@ export interface ErrorDetails {
 	readonly retryAfterSeconds?: number | undefined;
 }
 
+/** Every failure of the server, the command and the library; `message` says what happened and what to do. */
 export class EarshotError extends Error {
 	override readonly name = 'EarshotError';
 	readonly code: ErrorCode;

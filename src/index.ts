@@ -19,6 +19,7 @@ export type { NamedTurn, SpeakerTurns } from './library/speaker-turns.js';
 export type { Stream } from './library/spool.js';
 export type { EarshotTranscriber } from './library/transcriber.js';
 export type { Pcm } from './library/wav.js';
+export type { PcmEncoding } from './live/live.js';
 export type { Capabilities, ModelInfo } from './speech/model-info.js';
 export type { ChannelMode, ChunkingOptions } from './speech/options.js';
 export type {

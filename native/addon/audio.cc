@@ -13,9 +13,9 @@
 #include "addon/convert.h"
 #include "addon/exports.h"
 #include "addon/handle.h"
-#include "addon/limits.h"
 #include "audio/decoder.h"
 #include "audio/live_input.h"
+#include "core/limits.h"
 #include "napi/arguments.h"
 #include "napi/functions.h"
 

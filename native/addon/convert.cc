@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "addon/limits.h"
+#include "core/limits.h"
 #include "napi/arguments.h"
 
 namespace earshot {
@@ -72,33 +72,7 @@ Napi::Object ToJs(Napi::Env env, const AudioInfo& info) {
 	return object;
 }
 
-void Read(const Options& options, WhisperOptions& into) {
-	into.threads = options.Int("threads", 1, limits::kMaxThreads);
-	into.language = options.Text("language");
-	into.translate = options.Bool("translate");
-	into.prompt = options.Text("prompt");
-	into.temperature = options.Float("temperature", 0, 1);
-	into.temperature_increment = options.Float("temperatureIncrement", 0, 1);
-	if (into.temperature_increment > 0 && into.temperature_increment < limits::kMinIncrement) {
-		throw Refusal("temperatureIncrement", "0, or a number from 0.1 to 1", options.Value("temperatureIncrement"));
-	}
-	into.logprob_threshold = options.Float("logprobThreshold", -100, 0);
-	into.no_speech_threshold = options.Float("noSpeechThreshold", 0, 1);
-	into.token_timestamps = options.Bool("tokenTimestamps");
-	into.beam_size = options.Int("beamSize", 1, limits::kMaxBeams);
-	if (!options.Value("beamSizes").IsUndefined()) {
-		into.beam_sizes = options.Ints("beamSizes", 1, limits::kMaxBeams, limits::kMaxClips);
-	}
-	into.audio_context = options.Int("audioContext", 0, limits::kMaxContext);
-	if (!options.Value("audioContexts").IsUndefined()) {
-		into.audio_contexts = options.Ints("audioContexts", 0, limits::kMaxContext, limits::kMaxClips);
-	}
-	if (!options.Value("slot").IsUndefined()) into.slot = options.Int("slot", 0, limits::kMaxSlots);
-	into.background = options.Switch("background");
-	into.languages = options.Texts("languages", limits::kMaxLanguages);
-	into.suppress = options.Ints("suppress", 0, INT32_MAX, limits::kMaxTokens);
-	into.suppress_non_speech = options.Bool("suppressNonSpeech");
-}
+void Read(const Options& options, WhisperOptions& into) { into.Read(options); }
 
 SherpaConfig ReadConfig(const Options& options, const char* name) {
 	const Napi::Object from = options.Object(name);

@@ -14,9 +14,9 @@
 #include "addon/convert.h"
 #include "addon/exports.h"
 #include "addon/handle.h"
-#include "addon/limits.h"
 #include "addon/session.h"
 #include "core/integers.h"
+#include "core/limits.h"
 #include "napi/arguments.h"
 #include "napi/async_task.h"
 #include "napi/functions.h"
@@ -107,14 +107,8 @@ template <LoadGgml Load>
 Napi::Value LoadGgmlModel(const Napi::CallbackInfo& info) {
 	const Options options(info[0]);
 	WhisperLoad load;
-	load.path = options.Text("path");
-	load.slots = options.Int("slots", 1, limits::kMaxSlots);
-	load.max_threads = std::min(options.Int("maxThreads", 1, limits::kMaxThreads), GGML_MAX_N_THREADS);
-	load.use_gpu = options.Bool("useGpu");
-	load.gpu_device = options.Int("gpuDevice", 0, limits::kMaxDevices);
-	load.alignment_heads = options.Ints("alignmentHeads", 0, INT32_MAX, limits::kMaxHeads);
-	load.quantise_decoder = options.Switch("quantiseDecoder");
-	if (!options.Value("weightsDir").IsUndefined()) load.weights_dir = options.Text("weightsDir");
+	load.Read(options);
+	load.max_threads = std::min(load.max_threads, GGML_MAX_N_THREADS);
 	if (const Napi::Value bits = options.Value("encoderBits"); !bits.IsUndefined()) {
 		const int width = IntOf(bits, "encoderBits", 8, 16);
 		if (width != 8 && width != 16) throw Refusal("encoderBits", "8 or 16", bits);

@@ -12,7 +12,7 @@
 
 #include "addon/exports.h"
 #include "addon/handle.h"
-#include "addon/limits.h"
+#include "core/limits.h"
 #include "napi/arguments.h"
 #include "napi/async_task.h"
 #include "napi/functions.h"

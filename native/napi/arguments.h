@@ -42,6 +42,9 @@ public:
 	explicit Options(Napi::Value value, const std::string& name = "options");
 
 	Napi::Value Value(const char* name) const { return object_.Get(name); }
+	bool Has(const char* name) const { return !Value(name).IsUndefined(); }
+	/** Throws the error of a field that is not `what`. */
+	[[noreturn]] void Refuse(const char* name, const std::string& what) const { throw Refusal(name, what, Value(name)); }
 	double Number(const char* name, double min, double max) const { return NumberOf(Value(name), name, min, max); }
 	float Float(const char* name, double min, double max) const { return static_cast<float>(Number(name, min, max)); }
 	int Int(const char* name, int min, int max) const { return IntOf(Value(name), name, min, max); }

@@ -44,7 +44,7 @@ private:
 	const size_t size_;
 };
 
-/** Null unless the file has these contents, and nobody else may change them. */
+/** Null unless the file has these contents and no other user can change them. */
 std::unique_ptr<SharedFile> MapEqual(const std::string& path, const std::vector<SharedFile::Part>& parts, size_t size) {
 	const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
 	struct stat stat {};

@@ -22,9 +22,9 @@ if [ "${1:-}" = --no-sherpa ]; then
 	exit 0
 fi
 $earshot doctor
-heard=$($earshot transcribe "$checkout/fixtures/demo-digits/digits-telephone.wav")
-echo "$heard"
-[ "$heard" = "zero two zero seven nine four six zero nine five eight" ]
+text=$($earshot transcribe "$checkout/fixtures/demo-digits/digits-telephone.wav")
+echo "$text"
+[ "$text" = "zero two zero seven nine four six zero nine five eight" ]
 $earshot serve --port 8765 &
 server=$!
 node -e '

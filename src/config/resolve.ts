@@ -3,12 +3,20 @@
 import { EarshotError } from '../errors.js';
 import { type ModelOptionName, modelOptionNames } from './scopes.js';
 import type { Value } from './setting.js';
-import { type Config, fileKeyOf, type SettingName, settingNames, settings, variableOf } from './settings.js';
+import {
+	type Config,
+	fileKeyOf,
+	type SettingName,
+	type SettingTexts,
+	settingNames,
+	settings,
+	variableOf,
+} from './settings.js';
 import { Expectation } from './values.js';
 
 export interface SettingSource {
 	/** Value by setting, as text. */
-	readonly values: Partial<Record<SettingName, string>>;
+	readonly values: SettingTexts;
 	/** For error messages: the setting's name in this source, e.g. `--num-threads`. */
 	readonly nameOf: (name: SettingName) => string;
 }
@@ -42,7 +50,7 @@ function resolve(name: SettingName, sources: readonly SettingSource[]): Value {
 
 /** Settings from EARSHOT_* variables. An empty variable counts as unset, except for settings that refuse it. */
 export function environmentSource(env: NodeJS.ProcessEnv = process.env): SettingSource {
-	const values: Partial<Record<SettingName, string>> = {};
+	const values: SettingTexts = {};
 	for (const name of settingNames) {
 		const text = env[variableOf(name)];
 		if (text !== undefined && (text !== '' || 'refusesEmpty' in settings[name])) values[name] = text;
@@ -50,11 +58,11 @@ export function environmentSource(env: NodeJS.ProcessEnv = process.env): Setting
 	return { values, nameOf: variableOf };
 }
 
-export function flagSource(values: Partial<Record<SettingName, string>>): SettingSource {
+export function flagSource(values: SettingTexts): SettingSource {
 	return { values, nameOf: (name) => `--${settings[name].flag}` };
 }
 
-/** Clips recognised at once: `parallel`, or one per thread where that is 0. */
+/** Clips transcribed at once: `parallel`, or one per thread where that is 0. */
 export function slotsOf({ parallel, numThreads }: Pick<Config, 'parallel' | 'numThreads'>): number {
 	return parallel === 0 ? numThreads : parallel;
 }

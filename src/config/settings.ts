@@ -46,7 +46,7 @@ export const settings = {
 		scope: 'model',
 		flag: 'parallel',
 		valueName: 'N',
-		help: 'clips recognised at once by each model; 0 = one per thread',
+		help: 'clips transcribed at once by each model; 0 = one per thread',
 		default: 0,
 		parse: wholeNumber(0, 1024),
 	},
@@ -321,6 +321,9 @@ export const settings = {
 } as const satisfies Readonly<Record<string, Setting>>;
 
 export type SettingName = keyof typeof settings;
+
+/** Settings as they are written: the text of a flag, a variable or a file. */
+export type SettingTexts = Partial<Record<SettingName, string>>;
 
 /** The value of every setting. */
 export type Config = { readonly [K in SettingName]: ReturnType<(typeof settings)[K]['parse']> };

@@ -32,6 +32,7 @@ export const formatNames = [
 	'markdown',
 ] as const;
 
+/** A name of `formatNames`. */
 export type FormatName = (typeof formatNames)[number];
 
 export const formats: Readonly<Record<FormatName, Format>> = {

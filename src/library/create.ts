@@ -1,6 +1,6 @@
 /** Earshot as a library: a model in this process, or in its own runner process. */
 
-import { type SettingName, settingNames } from '../config/settings.js';
+import { type SettingName, type SettingTexts, settingNames } from '../config/settings.js';
 import { loadRegistry } from '../models/registry/registry.js';
 import { packageRoot } from '../paths.js';
 import { openDiarizer, openModel } from './open-model.js';
@@ -23,13 +23,13 @@ export async function createTranscriber(options: CreateOptions = {}): Promise<Ea
 	);
 }
 
-function flagsOf(options: CreateOptions): Partial<Record<SettingName, string>> {
+function flagsOf(options: CreateOptions): SettingTexts {
 	const given: Partial<Record<SettingName, string | number | undefined>> = {
 		config: options.config,
 		modelDir: options.modelDir,
 		numThreads: options.numThreads,
 	};
-	const flags: Partial<Record<SettingName, string>> = {};
+	const flags: SettingTexts = {};
 	for (const name of settingNames) {
 		const value = given[name];
 		if (value !== undefined) flags[name] = String(value);

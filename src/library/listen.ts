@@ -24,6 +24,7 @@ export type ListenEvent =
 	/** The turn failed and gets no text; later turns are not affected. */
 	| { readonly type: 'failed'; readonly turn: number; readonly error: EarshotError };
 
+/** The final text of a turn. */
 export interface TurnText {
 	readonly text: string;
 	/** ISO 639-1 code (or the model's own); null where none is known. */

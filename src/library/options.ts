@@ -17,6 +17,7 @@ import {
 import type { SpeakerOptions } from '../speech/speakers.js';
 import type { Task } from '../speech/transcript.js';
 
+/** Which model is loaded, and how. Anything else is refused with EarshotError `invalid_request`. */
 export interface CreateOptions {
 	/** Id or alias of a model in models.yaml; the default model where absent, `demo-digits` on a fresh machine. */
 	readonly model?: string;
@@ -93,6 +94,7 @@ export interface TranscriptionProgress {
 	readonly duration: number | null;
 }
 
+/** How a call ends early and reports its progress. */
 export interface CallOptions {
 	/**
 	 * Ends the call, which then fails with EarshotError `cancelled`, or with `deadline_exceeded` where the signal is one of

@@ -12,6 +12,7 @@ export interface SpeakerTurns {
 	readonly turns: readonly NamedTurn[];
 }
 
+/** A turn and its speaker. */
 export interface NamedTurn extends Stretch {
 	/** `A`, `B`, … in order of appearance. */
 	readonly speaker: string;

@@ -1,5 +1,6 @@
 /** Reads the tokens of a Whisper model as bytes, as ggml files hold them. */
 
+import { isRecord } from '../is-record.js';
 import { BadCtranslate2 } from './ctranslate2-file.js';
 
 /** Tokens in a ggml file. The others are special tokens, which whisper.cpp names itself. */
@@ -65,10 +66,6 @@ function ofTokenizer(file: string, data: unknown): readonly (string | undefined)
 	for (const [token, index] of Object.entries(vocab)) put(token, index);
 	for (const each of added) if (isRecord(each)) put(each.content, each.id);
 	return tokens;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isPlain(byte: number): boolean {

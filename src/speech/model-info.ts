@@ -28,6 +28,7 @@ export interface Capabilities {
 	readonly noSpeechProb: boolean;
 }
 
+/** A loaded model: what runs it and what it can do. */
 export interface ModelInfo {
 	/** The id in models.yaml. */
 	readonly id: string;

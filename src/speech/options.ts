@@ -52,9 +52,9 @@ export const defaultChunking: ChunkingOptions = {
 	silenceDurationMs: 200,
 };
 
-/** `mix`: all channels as one; `split`: each by itself, with its segments marked. */
 export const channelModes = ['mix', 'split'] as const;
 
+/** `mix`: all channels as one; `split`: each by itself, with its segments marked. */
 export type ChannelMode = (typeof channelModes)[number];
 
 /** Recordings with more channels are refused where each is transcribed by itself. */

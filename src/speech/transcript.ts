@@ -3,6 +3,7 @@
 import type { FoundSpeakers } from './speakers.js';
 import type { Timing } from './timing.js';
 
+/** A word and its times. */
 export interface Word {
 	/** Without surrounding white space. */
 	readonly word: string;
@@ -16,6 +17,7 @@ export interface Word {
 	readonly speaker?: string;
 }
 
+/** A token of the model and how likely it was. */
 export interface TokenLogprob {
 	/** The token's text, which may be part of a character: see `bytes`. */
 	readonly token: string;
@@ -25,6 +27,7 @@ export interface TokenLogprob {
 	readonly bytes: readonly number[];
 }
 
+/** A stretch of the transcript, such as a sentence. */
 export interface Segment {
 	/** Position in the transcript, from 0. */
 	readonly id: number;
@@ -80,6 +83,7 @@ export interface Untranscribed extends Stretch {
  */
 export const warningCodes = ['truncated_audio', 'removed_repetition'] as const;
 
+/** What kind of warning it is: a recording that is cut off, or a loop of the model that was removed. */
 export type WarningCode = (typeof warningCodes)[number];
 
 /** A problem that the text itself does not show: part of it may be missing or wrong. */
@@ -96,6 +100,7 @@ export interface Warning {
 /** `translate`: into English. */
 export type Task = 'transcribe' | 'translate';
 
+/** The text of a whole recording, and its segments. */
 export interface Transcript {
 	readonly task: Task;
 	/** Id of the model that made it. */

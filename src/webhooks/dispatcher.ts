@@ -1,4 +1,4 @@
-/** Starts each delivery when it is due and a lane is free. */
+/** Starts each delivery when it is due and a slot is free. */
 
 import type { Clock } from '../clock.js';
 import type { AttemptLimiter, AttemptUser } from './attempt-limiter.js';
@@ -77,7 +77,7 @@ export class Dispatcher {
 			const release = limiter.take(delivery);
 			if (release !== undefined) this.#begin(delivery, release);
 		}
-		// Deliveries that wait for a lane are started when a running one ends.
+		// Deliveries that wait for a slot are started when a running one ends.
 		const later = [...this.#waiting.values()].filter(({ nextAtMs }) => nextAtMs > nowMs);
 		const sleepMs = later.reduce((least, { nextAtMs }) => Math.min(least, nextAtMs - nowMs), maxSleepMs);
 		this.#stopTimer = clock.after(sleepMs, () => this.#wake());

@@ -56,7 +56,7 @@ const { values } = flagsOf(import.meta.url, {
 const rounds = wholeFrom('rounds', values.rounds, 0);
 const same = wholeFrom('same', values.same, 0);
 const atOnce = 8;
-const tell = (/** @type {string} */ line) => stderr.write(`${line}\n`);
+const progress = (/** @type {string} */ line) => stderr.write(`${line}\n`);
 
 function wantedRecordings() {
 	const shared = join(root, '..', 'shared', 'speech');
@@ -75,7 +75,7 @@ async function readable(/** @type {import('./recordings.mjs').Recording[]} */ re
 		try {
 			read.push({ ...recording, ...(await sampled(recording)) });
 		} catch (thrown) {
-			tell(`without ${recording.id}: ${thrown instanceof Error ? thrown.message : thrown}`);
+			progress(`without ${recording.id}: ${thrown instanceof Error ? thrown.message : thrown}`);
 		}
 	}
 	return read;
@@ -106,7 +106,7 @@ const choice = (/** @type {string} */ requested) =>
 	encoderFor({ requested, path: model, libraryDir: sherpaLibraryIfAny(undefined), useGpu: false });
 const available = encoders.filter((encoder) => {
 	const { encoder: chosen, reason } = choice(encoder);
-	if (chosen !== encoder) tell(`without ${encoder}: ${reason}`);
+	if (chosen !== encoder) progress(`without ${encoder}: ${reason}`);
 	return chosen === encoder;
 });
 const auto = { encoder: choice('auto').encoder, decoderWeights: 'as-is' };
@@ -144,7 +144,7 @@ async function runOurs() {
 			speeds: [secondsOf(short) / elapsed],
 			thrift: [secondsOf(short) / processor],
 		});
-		tell(`${nameOf(configuration)}: ${elapsed.toFixed(0)} s, ${encoder} and ${decoder}`);
+		progress(`${nameOf(configuration)}: ${elapsed.toFixed(0)} s, ${encoder} and ${decoder}`);
 		report();
 	}
 }
@@ -161,7 +161,7 @@ async function runLong() {
 			atOnce,
 		});
 		run.outcomes.push(...results);
-		tell(`${run.name}, long files: ${elapsed.toFixed(0)} s`);
+		progress(`${run.name}, long files: ${elapsed.toFixed(0)} s`);
 	}
 	report();
 }
@@ -177,24 +177,24 @@ async function runForSpeed() {
 			const speed = secondsOf(short) / elapsed;
 			const thrift = secondsOf(short) / processor;
 			const [now, before] = [score(run.name, short, results), scoreOf(run)];
-			if (now.rate !== before.rate) tell(`${run.name}: ${now.rate.toFixed(2)} % without times of words`);
+			if (now.rate !== before.rate) progress(`${run.name}: ${now.rate.toFixed(2)} % without times of words`);
 			run.speeds = round === 0 ? [speed] : [...run.speeds, speed];
 			run.thrift = round === 0 ? [thrift] : [...run.thrift, thrift];
-			tell(`${run.name}: ${speed.toFixed(1)} audio seconds a second`);
+			progress(`${run.name}: ${speed.toFixed(1)} audio seconds a second`);
 		}
 	}
 	report();
 }
 
 function runPeers() {
-	for (const peer of peers(model, values.ctranslate2, availableParallelism(), tell)) {
+	for (const peer of peers(model, values.ctranslate2, availableParallelism(), progress)) {
 		try {
 			const { elapsed, results } = peer.transcribe(tasksOf(short));
 			if (long.length > 0) results.push(...peer.transcribe(tasksOf(long)).results);
 			runs.push({ name: peer.name, outcomes: results, speeds: [secondsOf(short) / elapsed], thrift: [] });
-			tell(`${peer.name}: ${elapsed.toFixed(0)} s`);
+			progress(`${peer.name}: ${elapsed.toFixed(0)} s`);
 		} catch (thrown) {
-			tell(`without ${peer.name}: ${thrown instanceof Error ? thrown.message : thrown}`);
+			progress(`without ${peer.name}: ${thrown instanceof Error ? thrown.message : thrown}`);
 		}
 		report();
 	}
@@ -274,7 +274,7 @@ async function runSame() {
 	};
 	const { elapsed, changed } = await ours(task);
 	for (const { id, first, now } of changed)
-		tell(`${id}: ${JSON.stringify(first)}, then ${JSON.stringify(now)}`);
+		progress(`${id}: ${JSON.stringify(first)}, then ${JSON.stringify(now)}`);
 	stdout.write(
 		`${nameOf(usual)}: ${same} requests of ${short.length} recordings, ${atOnce} at once, in ${elapsed.toFixed(0)} s; ` +
 			`${changed.length} answers differ from the first\n`,

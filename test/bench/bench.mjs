@@ -33,7 +33,7 @@ import { whisper } from './trials/whisper.mjs';
  * @typedef {object} Settings
  * @property {number} rounds
  * @property {number} seconds
- * @property {(line: string) => void} tell progress
+ * @property {(line: string) => void} report progress
  *
  * @typedef {object} Figure
  * @property {string} what
@@ -154,7 +154,7 @@ if (values.list) {
 	const settings = {
 		rounds,
 		seconds,
-		tell: (text) => stderr.write(`${text}\n`),
+		report: (text) => stderr.write(`${text}\n`),
 	};
 	/** @type {Figure[]} */
 	const figures = [];

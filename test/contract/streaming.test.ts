@@ -1,4 +1,4 @@
-/** What streaming models do beside whole clips: results while somebody speaks. */
+/** What streaming models do beside whole clips: results during speech. */
 
 import { describe, expect, it } from 'vitest';
 import {
@@ -68,12 +68,12 @@ describe.each(streaming.map((model) => [model.name, model] as const))('%s', (_, 
 		await using engine = await load(model);
 		const stream = engine.stream(plainRecognition);
 		const samples = samplesOf('tones-deadbead');
-		const told = new Set<string>();
+		const partials = new Set<string>();
 		for (let at = 0; at < samples.length; at += 1600) {
-			told.add(textOf(await stream.feed(samples.subarray(at, at + 1600), false)));
+			partials.add(textOf(await stream.feed(samples.subarray(at, at + 1600), false)));
 		}
-		told.add(textOf(await stream.feed(silence(0), true)));
-		const texts = [...told];
+		partials.add(textOf(await stream.feed(silence(0), true)));
+		const texts = [...partials];
 		expect(texts.length).toBeGreaterThan(4);
 		for (const [index, text] of texts.entries()) expect(text.startsWith(texts[index - 1] ?? '')).toBe(true);
 		expect(texts.at(-1)).toBe(model.expectedTexts['tones-deadbead']);

@@ -86,14 +86,14 @@ export async function* eventsOf(transcript: Transcript): AsyncGenerator<Transcri
 /** A live stream whose events a test emits. */
 export class FakeLiveStream implements LiveStream {
 	readonly options: LiveOptions;
-	readonly tell: (event: LiveEvent) => void;
+	readonly emit: (event: LiveEvent) => void;
 	readonly commands: LiveCommand[] = [];
 	onCommand: (command: LiveCommand) => void = () => {};
 	isClosed = false;
 
-	constructor(options: LiveOptions, tell: (event: LiveEvent) => void) {
+	constructor(options: LiveOptions, emit: (event: LiveEvent) => void) {
 		this.options = options;
-		this.tell = tell;
+		this.emit = emit;
 	}
 
 	/** Bytes of audio that came. */

@@ -16,7 +16,7 @@ import {
 } from '../helpers/net/server.js';
 import { beach } from '../helpers/transcripts.js';
 
-/** A model whose recordings are told to be `duration` seconds long and wait for `rest`. */
+/** A model whose recordings are said to be `duration` seconds long and wait for `rest`. */
 function slowModel(duration: number, timing?: Timing) {
 	const started = gate();
 	const rest = gate();

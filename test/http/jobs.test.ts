@@ -198,7 +198,7 @@ describe('a job', () => {
 		const rest = get(server, `/${id}/events`, { 'last-event-id': '1' });
 		open();
 		const all = frames(await whole);
-		const deltas = (told: readonly Frame[]) => told.flatMap(({ delta }) => delta ?? []);
+		const deltas = (frames: readonly Frame[]) => frames.flatMap(({ delta }) => delta ?? []);
 		expect(deltas(all)).toEqual(['word 0', ' word 1']);
 		expect(deltas(frames(await rest))).toEqual([' word 1']);
 		expect((await rest).text).toContain('id: 2\n');

@@ -188,12 +188,12 @@ describe('a client that reads no events', () => {
 	async function deaf(bytes: number) {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(4800));
-		const { tell } = await streamOf(server);
+		const { emit } = await streamOf(server);
 		client.socket.pause();
 		await settled();
 		// More than the sockets hold themselves, so that the server holds as much as it is to.
-		const speak = (text: string): void => tell({ type: 'delta', turn: 0, text } satisfies LiveEvent);
-		for (let told = 0; told < bytes; told += 1 << 16) {
+		const speak = (text: string): void => emit({ type: 'delta', turn: 0, text } satisfies LiveEvent);
+		for (let sent = 0; sent < bytes; sent += 1 << 16) {
 			speak('x'.repeat(1 << 16));
 			await settled();
 		}
@@ -213,7 +213,7 @@ test('an upgrade that comes while the server shuts down is answered with a 503',
 	const { server, client } = await open();
 	client.append(Buffer.alloc(4800));
 	const stream = await streamOf(server);
-	stream.tell({ type: 'started', turn: 0, atMs: 0 });
+	stream.emit({ type: 'started', turn: 0, atMs: 0 });
 	const late = connect(server.port, '127.0.0.1');
 	await once(late, 'connect');
 	late.write('GET /v1/realtime HTTP/1.1\r\nHost: localhost\r\n');
@@ -226,7 +226,7 @@ test('an upgrade that comes while the server shuts down is answered with a 503',
 	let answer = '';
 	for await (const piece of late) answer += piece;
 	expect(answer).toMatch(/^HTTP\/1\.1 503 /);
-	stream.tell({ type: 'ended' });
+	stream.emit({ type: 'ended' });
 	await client.closed;
 	await closing;
 });

@@ -29,10 +29,10 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 /** What the model tells of a turn. */
-function turn(tell: (event: LiveEvent) => void, number: number, words: string, commit?: number): void {
-	tell({ type: 'committed', turn: number, seconds: 1.5, ...(commit !== undefined && { commit }) });
-	tell({ type: 'delta', turn: number, text: words });
-	tell({
+function turn(emit: (event: LiveEvent) => void, number: number, words: string, commit?: number): void {
+	emit({ type: 'committed', turn: number, seconds: 1.5, ...(commit !== undefined && { commit }) });
+	emit({ type: 'delta', turn: number, text: words });
+	emit({
 		type: 'completed',
 		turn: number,
 		text: words,
@@ -87,13 +87,13 @@ describe('a live session', () => {
 	test('sends the events of a turn found by voice activity in the order of the protocol', async () => {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(4800));
-		const { tell } = await streamOf(server);
-		tell({ type: 'started', turn: 0, atMs: 640 });
-		tell({ type: 'delta', turn: 0, text: 'seven' });
-		tell({ type: 'stopped', turn: 0, atMs: 2790.4 });
-		tell({ type: 'committed', turn: 0, seconds: 2.15 });
-		tell({ type: 'delta', turn: 0, text: ' one' });
-		tell({
+		const { emit } = await streamOf(server);
+		emit({ type: 'started', turn: 0, atMs: 640 });
+		emit({ type: 'delta', turn: 0, text: 'seven' });
+		emit({ type: 'stopped', turn: 0, atMs: 2790.4 });
+		emit({ type: 'committed', turn: 0, seconds: 2.15 });
+		emit({ type: 'delta', turn: 0, text: ' one' });
+		emit({
 			type: 'completed',
 			turn: 0,
 			text: 'seven one',
@@ -156,7 +156,7 @@ describe('a live session', () => {
 		expect(stream.options).toMatchObject({ format: { encoding: 'pcmu', rate: 8000 }, turns: null });
 		await until(() => stream.commands.length === 2);
 		const commit = stream.commands[1];
-		turn(stream.tell, 0, 'hello', commit?.type === 'commit' ? commit.commit : -1);
+		turn(stream.emit, 0, 'hello', commit?.type === 'commit' ? commit.commit : -1);
 		const { transcript } = await client.nextOf('conversation.item.input_audio_transcription.completed');
 		expect(transcript).toBe('hello');
 	});
@@ -288,8 +288,8 @@ describe('a live session', () => {
 	test('retrieves and deletes items', async () => {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(4800));
-		const { tell } = await streamOf(server);
-		turn(tell, 0, 'hello');
+		const { emit } = await streamOf(server);
+		turn(emit, 0, 'hello');
 		const { item_id } = await client.nextOf('conversation.item.input_audio_transcription.completed');
 		client.send({ type: 'conversation.item.retrieve', item_id });
 		const { item } = await client.nextOf('conversation.item.retrieved');
@@ -335,11 +335,11 @@ describe('a model', () => {
 		});
 		await client.nextOf('session.updated');
 		client.append(Buffer.alloc(4800));
-		const { tell } = await streamOf(server);
-		tell({ type: 'lost', error: new EarshotError('engine_failed', 'killed') });
+		const { emit } = await streamOf(server);
+		emit({ type: 'lost', error: new EarshotError('engine_failed', 'killed') });
 		client.append(Buffer.alloc(4800));
 		const again = await streamOf(server, 1);
-		again.tell({ type: 'lost', error: new EarshotError('model_load_failed', 'broken') });
+		again.emit({ type: 'lost', error: new EarshotError('model_load_failed', 'broken') });
 		expect((await client.nextOf('error')).error.code).toBe('model_load_failed');
 		expect(await client.closed).toEqual({ code: 1011, reason: 'model_load_failed' });
 	});
@@ -348,17 +348,17 @@ describe('a model', () => {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(4800));
 		const first = await streamOf(server);
-		first.tell({ type: 'processed', atMs: 100 });
-		first.tell({ type: 'started', turn: 0, atMs: 20 });
-		first.tell({ type: 'lost', error: new EarshotError('engine_failed', 'killed') });
+		first.emit({ type: 'processed', atMs: 100 });
+		first.emit({ type: 'started', turn: 0, atMs: 20 });
+		first.emit({ type: 'lost', error: new EarshotError('engine_failed', 'killed') });
 		const failed = await client.nextOf('conversation.item.input_audio_transcription.failed');
 		expect(failed.error).toMatchObject({ code: 'engine_failed', type: 'server_error' });
 		client.append(Buffer.alloc(4800));
-		const { tell } = await streamOf(server, 1);
-		tell({ type: 'started', turn: 0, atMs: 50 });
+		const { emit } = await streamOf(server, 1);
+		emit({ type: 'started', turn: 0, atMs: 50 });
 		// Of the session, not of the stream: a tenth of a second came before.
 		expect(await client.nextOf('input_audio_buffer.speech_started')).toMatchObject({ audio_start_ms: 150 });
-		turn(tell, 0, 'hello');
+		turn(emit, 0, 'hello');
 		const { transcript } = await client.nextOf('conversation.item.input_audio_transcription.completed');
 		expect(transcript).toBe('hello');
 	});
@@ -367,9 +367,9 @@ describe('a model', () => {
 		const { server, client } = await open();
 		client.send({ type: 'session.update', session: { audio: { input: { turn_detection: null } } } });
 		client.append(Buffer.alloc(48_000));
-		const { tell } = await streamOf(server);
-		tell({ type: 'processed', atMs: 1000 });
-		tell({ type: 'lost', error: new EarshotError('engine_failed', 'killed') });
+		const { emit } = await streamOf(server);
+		emit({ type: 'processed', atMs: 1000 });
+		emit({ type: 'lost', error: new EarshotError('engine_failed', 'killed') });
 		client.append(Buffer.alloc(48_000));
 		client.send({ type: 'input_audio_buffer.commit' });
 		await client.nextOf('input_audio_buffer.committed');
@@ -381,16 +381,16 @@ describe('a model', () => {
 	test('is changed once its turns have their text', async () => {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(4800));
-		const { tell, commands } = await streamOf(server);
-		tell({ type: 'started', turn: 0, atMs: 20 });
+		const { emit, commands } = await streamOf(server);
+		emit({ type: 'started', turn: 0, atMs: 20 });
 		client.send({
 			type: 'session.update',
 			session: { audio: { input: { transcription: { model: 'org/large:q5' } } } },
 		});
 		await until(() => commands.at(-1)?.type === 'end');
-		tell({ type: 'stopped', turn: 0, atMs: 100 });
-		turn(tell, 0, 'hello');
-		tell({ type: 'ended' });
+		emit({ type: 'stopped', turn: 0, atMs: 100 });
+		turn(emit, 0, 'hello');
+		emit({ type: 'ended' });
 		await client.nextOf('session.updated');
 		expect(types(client).indexOf('conversation.item.input_audio_transcription.completed')).toBeGreaterThan(0);
 		expect(server.pool.asked).toEqual(['tiny', 'org/large:q5']);
@@ -485,11 +485,11 @@ describe('before it is a socket', () => {
 	test('a model that its sessions keep busy accepts no more until the load falls', async () => {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(4800));
-		const { tell } = await streamOf(server);
+		const { emit } = await streamOf(server);
 		const listen = (busyMs: number) => {
 			client.append(Buffer.alloc(48_000));
 			server.clock.advance(1000);
-			tell({ type: 'processed', atMs: 1000, busyMs });
+			emit({ type: 'processed', atMs: 1000, busyMs });
 		};
 		for (let second = 0; second < 20; second++) listen(500);
 		const full = await refusal(server.url + path);
@@ -612,13 +612,13 @@ describe('limits', () => {
 	test('a session expires, and what was said is transcribed first', async () => {
 		const { server, client } = await open({ maxLiveMs: 30_000 });
 		client.append(Buffer.alloc(4800));
-		const { tell, commands } = await streamOf(server);
-		tell({ type: 'started', turn: 0, atMs: 0 });
+		const { emit, commands } = await streamOf(server);
+		emit({ type: 'started', turn: 0, atMs: 0 });
 		server.clock.advance(30_000);
 		await until(() => commands.at(-1)?.type === 'end');
-		tell({ type: 'stopped', turn: 0, atMs: 100 });
-		turn(tell, 0, 'hello');
-		tell({ type: 'ended' });
+		emit({ type: 'stopped', turn: 0, atMs: 100 });
+		turn(emit, 0, 'hello');
+		emit({ type: 'ended' });
 		await client.nextOf('conversation.item.input_audio_transcription.completed');
 		expect((await client.nextOf('error')).error.code).toBe('session_expired');
 		expect(await client.closed).toEqual({
@@ -667,7 +667,7 @@ describe('limits', () => {
 		const taken = stream.bytes / 48_000;
 		expect(taken).toBeLessThan(100);
 		for (let heard = 0; heard < 200_000; heard += 1000) {
-			stream.tell({ type: 'processed', atMs: heard + 1000 });
+			stream.emit({ type: 'processed', atMs: heard + 1000 });
 			await settled();
 		}
 		await until(() => stream.bytes === 200 * 48_000);
@@ -711,12 +711,12 @@ describe('limits', () => {
 	test('a server that shuts down ends sessions once their turns have their text', async () => {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(4800));
-		const { tell, commands } = await streamOf(server);
-		tell({ type: 'started', turn: 0, atMs: 0 });
+		const { emit, commands } = await streamOf(server);
+		emit({ type: 'started', turn: 0, atMs: 0 });
 		const closing = server.close({ graceMs: 10_000 });
 		await until(() => commands.at(-1)?.type === 'end');
-		turn(tell, 0, 'hello');
-		tell({ type: 'ended' });
+		turn(emit, 0, 'hello');
+		emit({ type: 'ended' });
 		await client.nextOf('conversation.item.input_audio_transcription.completed');
 		expect((await client.closed).code).toBe(1001);
 		await closing;
@@ -741,14 +741,14 @@ test('the command gets the same text through a server as a program in its own pr
 		...{ sampleRate: 16_000, partials: false },
 	});
 	await listening.write(new Uint8Array(48_000));
-	const { tell, commands } = await streamOf(server);
-	tell({ type: 'started', turn: 0, atMs: 200 });
+	const { emit, commands } = await streamOf(server);
+	emit({ type: 'started', turn: 0, atMs: 200 });
 	listening.end();
 	await until(() => commands.at(-1)?.type === 'clear');
 	const [commit, clear] = commands.slice(-2);
 	if (commit?.type !== 'commit' || clear?.type !== 'clear') throw new Error('it ends by both');
-	turn(tell, 0, 'hello', commit.commit);
-	tell({ type: 'cleared', clear: clear.clear });
+	turn(emit, 0, 'hello', commit.commit);
+	emit({ type: 'cleared', clear: clear.clear });
 	const events: ListenEvent[] = [];
 	for await (const event of listening) events.push(event);
 	expect(events).toEqual([
@@ -762,10 +762,10 @@ test('the command gets the same text through a server as a program in its own pr
 test('metrics count sessions and turns, and none after they end', async () => {
 	const { server, client } = await open();
 	client.append(Buffer.alloc(48_000));
-	const { tell } = await streamOf(server);
-	tell({ type: 'processed', atMs: 1000 });
-	tell({ type: 'started', turn: 0, atMs: 0 });
-	turn(tell, 0, 'hello');
+	const { emit } = await streamOf(server);
+	emit({ type: 'processed', atMs: 1000 });
+	emit({ type: 'started', turn: 0, atMs: 0 });
+	turn(emit, 0, 'hello');
 	await client.nextOf('conversation.item.input_audio_transcription.completed');
 	const metrics = async () => (await send(`${server.url}/metrics`)).text;
 	const during = await metrics();

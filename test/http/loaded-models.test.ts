@@ -72,7 +72,7 @@ describe('loading and unloading over HTTP', () => {
 	test.each([
 		['model_backoff', 503, '17'],
 		['out_of_memory', 503, '17'],
-	] as const)('tells of %s with the time to come back', async (code, status, retryAfter) => {
+	] as const)('answers %s with Retry-After', async (code, status, retryAfter) => {
 		const server = await arrange();
 		server.pool.onLoad = async () => {
 			throw new EarshotError(code, 'not now', { retryAfterSeconds: 17 });

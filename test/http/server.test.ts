@@ -152,7 +152,7 @@ describe('/health', () => {
 		[{ status: 'ok' }, 200],
 		[{ status: 'loading' }, 503],
 		[degraded, 503],
-	] as const)('tells of %j, and /ready answers %i', async (readiness, status) => {
+	] as const)('reports %j, and /ready answers %i', async (readiness, status) => {
 		const server = await arrange({ apiKeys: ['secret'] });
 		server.pool.readiness = readiness;
 		expect(await get(server, '/health')).toMatchObject({ status: 200, json: readiness });

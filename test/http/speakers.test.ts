@@ -314,7 +314,7 @@ describe('a refusal', () => {
 			{ model: 'gpt-4o-transcribe-diarize', response_format: 'srt' },
 			'response_format',
 		],
-		['somebody who is not enrolled', { ...diarized, known_speakers: 'Nobody' }, 'known_speakers'],
+		['a name that is not enrolled', { ...diarized, known_speakers: 'Nobody' }, 'known_speakers'],
 	])('of %s names the field', async (_, fields, param) => {
 		const server = await arranged();
 		const { status, json } = await transcribe(server, fields);
@@ -463,7 +463,7 @@ describe('enrolled voices', () => {
 			'Ada',
 			'file',
 		],
-		['of nobody', found({ turns: [], speakers: [] }), 'Ada', 'file'],
+		['without speech', found({ turns: [], speakers: [] }), 'Ada', 'file'],
 		['without a name', one, '', 'name'],
 		['by the name of all', one, 'all', 'name'],
 		['with a control character in the name', one, 'A\u0000b', 'name'],

@@ -189,8 +189,8 @@ describe('a transcription', () => {
 			expect(answer.headers.get('x-earshot-ignored')).toBe('beam_size, prompt, temperature');
 		}
 		expect((await transcribe(server)).headers.get('x-earshot-ignored')).toBeNull();
-		const told = server.log.lines.filter(({ message }) => message.includes('x-earshot-ignored'));
-		expect(told).toMatchObject([
+		const logged = server.log.lines.filter(({ message }) => message.includes('x-earshot-ignored'));
+		expect(logged).toMatchObject([
 			{ level: 'info', fields: { model: 'tiny', fields: ['beam_size', 'prompt', 'temperature'] } },
 		]);
 		expect(JSON.stringify(server.log.lines)).not.toContain('private');

@@ -26,7 +26,7 @@ async function streamOf({ model }: Arranged, index = 0): Promise<FakeLiveStream>
 const ends = ({ commands }: FakeLiveStream) => commands.some(({ type }) => type === 'end');
 
 /** What the model tells of all it heard. */
-function tell({ tell: say }: FakeLiveStream, ...words: string[]): void {
+function emit({ emit: say }: FakeLiveStream, ...words: string[]): void {
 	say({ type: 'committed', turn: 0, seconds: 1 });
 	for (const text of words) say({ type: 'delta', turn: 0, text });
 	say({
@@ -68,14 +68,14 @@ describe('Wyoming', () => {
 		expect(await client.next()).toEqual({ type: 'pong', data: { text: null } });
 	});
 
-	test('transcribes while somebody speaks, on one connection again and again', async () => {
+	test('transcribes during speech, repeatedly on one connection', async () => {
 		const { server, client } = await open();
 		for (const index of [0, 1]) {
 			client.send('transcribe', { language: 'en' });
 			client.start();
 			client.chunk(second);
 			const stream = await streamOf(server, index);
-			stream.tell({ type: 'delta', turn: 0, text: 'Turn' });
+			stream.emit({ type: 'delta', turn: 0, text: 'Turn' });
 			expect(await client.next()).toEqual({ type: 'transcript-start', data: { language: 'en' } });
 			expect(await client.next()).toEqual({ type: 'transcript-chunk', data: { text: 'Turn' } });
 			client.chunk(second);
@@ -84,7 +84,7 @@ describe('Wyoming', () => {
 			expect(stream.bytes).toBe(64_000);
 			expect(stream.options).toMatchObject({ format: { encoding: 'pcm16', rate: 16_000 }, turns: null });
 			expect(stream.options.recognize).toMatchObject({ language: 'en' });
-			tell(stream, ' on the lamp');
+			emit(stream, ' on the lamp');
 			expect(await client.next()).toEqual({ type: 'transcript-chunk', data: { text: ' on the lamp' } });
 			expect(await client.next()).toEqual({
 				type: 'transcript',
@@ -103,8 +103,8 @@ describe('Wyoming', () => {
 		client.start(8000);
 		client.chunk(second, 8000);
 		client.send('audio-stop');
-		tell(await streamOf(server), 'one');
-		tell(await streamOf(server, 1), 'two');
+		emit(await streamOf(server), 'one');
+		emit(await streamOf(server, 1), 'two');
 		await until(() => client.events.filter(({ type }) => type === 'transcript-stop').length === 2);
 		const texts = client.events.filter(({ type }) => type === 'transcript').map(({ data }) => data.text);
 		expect(texts).toEqual(['one', 'two']);
@@ -116,7 +116,7 @@ describe('Wyoming', () => {
 		client.chunk(second);
 		client.send('audio-stop');
 		client.socket.end();
-		tell(await streamOf(server), 'still heard');
+		emit(await streamOf(server), 'still heard');
 		await client.ended;
 		expect(client.events.map(({ type }) => type)).toEqual([
 			'transcript-start',
@@ -129,7 +129,7 @@ describe('Wyoming', () => {
 	test('has an empty transcript of silence, and of nothing', async () => {
 		const { server, client } = await open();
 		client.send('audio-stop');
-		(await streamOf(server)).tell({ type: 'ended' });
+		(await streamOf(server)).emit({ type: 'ended' });
 		expect(await client.next()).toEqual({ type: 'transcript-start', data: {} });
 		expect(await client.next()).toEqual({ type: 'transcript', data: { text: '' } });
 	});
@@ -153,7 +153,7 @@ describe('Wyoming', () => {
 		load();
 		const stream = await streamOf(server);
 		await until(() => {
-			stream.tell({ type: 'processed', atMs: stream.bytes / 32 });
+			stream.emit({ type: 'processed', atMs: stream.bytes / 32 });
 			return ends(stream);
 		});
 		expect(stream.bytes).toBe(640_000);
@@ -169,7 +169,7 @@ describe('Wyoming', () => {
 		// Five seconds, and what had been read with them.
 		expect(stream.bytes).toBeLessThan(160_000 + 2 * 65_536 + 32_000);
 		await until(() => {
-			stream.tell({ type: 'processed', atMs: stream.bytes / 32 });
+			stream.emit({ type: 'processed', atMs: stream.bytes / 32 });
 			return stream.bytes === 300 * 32_000;
 		});
 	});
@@ -178,12 +178,12 @@ describe('Wyoming', () => {
 		const { server, client } = await open();
 		client.start();
 		const stream = await streamOf(server);
-		stream.tell({ type: 'moved' });
+		stream.emit({ type: 'moved' });
 		const next = await streamOf(server, 1);
 		client.chunk(second);
 		client.send('audio-stop');
 		await until(() => ends(next));
-		tell(next, 'processed');
+		emit(next, 'processed');
 		expect((await client.next()).type).toBe('transcript-start');
 		expect(server.pool.leased).toBe(0);
 	});
@@ -208,7 +208,7 @@ describe('Wyoming', () => {
 		await other.ended;
 		client.send('audio-stop');
 		await until(() => ends(stream));
-		tell(stream, 'done');
+		emit(stream, 'done');
 		await until(() => server.pool.leased === 0);
 		const session = liveClient(`${server.url}/v1/realtime`);
 		await session.nextOf('session.created');
@@ -393,7 +393,7 @@ describe('Wyoming refuses', () => {
 		client.start();
 		const stream = await streamOf(server);
 		const error = new EarshotError('engine_failed', 'the engine has died');
-		stream.tell({ type, turn: 0, error });
+		stream.emit({ type, turn: 0, error });
 		expect(await client.next()).toEqual({
 			type: 'error',
 			data: { text: 'the engine has died', code: 'engine_failed' },
@@ -414,7 +414,7 @@ describe('Wyoming refuses', () => {
 		client.send('audio-stop');
 		client.start();
 		await until(() => ends(stream));
-		tell(stream, 'the end');
+		emit(stream, 'the end');
 		await client.ended;
 		expect(client.events.map(({ type }) => type)).toEqual([
 			'transcript-start',

@@ -21,7 +21,7 @@ function seen({ result, endpoint }: PartialResult): object {
 }
 
 /** Every result, one after another, of blocks of that many samples. */
-async function hear(stream: SpeechStream, samples: Float32Array, block: number): Promise<object[]> {
+async function feedAll(stream: SpeechStream, samples: Float32Array, block: number): Promise<object[]> {
 	const results: object[] = [];
 	for (let at = 0; at < samples.length; at += block) {
 		const isLast = at + block >= samples.length;
@@ -58,11 +58,12 @@ describe.each(streaming.map(({ name }) => name))('%s', (name) => {
 	it('gives every stream, step by step, the text that it gives it alone', async () => {
 		const alone = await load(name, 1);
 		const expected: object[][] = [];
-		for (const { samples, block } of speakers) expected.push(await hear(alone.stream(plain), samples, block));
+		for (const { samples, block } of speakers)
+			expected.push(await feedAll(alone.stream(plain), samples, block));
 		await alone.close();
 		const model = await load(name, name === 'streaming_alone' ? 1 : 8);
-		const heard = speakers.map(({ samples, block }) => hear(model.stream(plain), samples, block));
-		expect(await Promise.all(heard)).toEqual(expected);
+		const results = speakers.map(({ samples, block }) => feedAll(model.stream(plain), samples, block));
+		expect(await Promise.all(results)).toEqual(expected);
 		await model.close();
 	}, 60_000);
 
@@ -85,9 +86,9 @@ describe.each(streaming.map(({ name }) => name))('%s', (name) => {
 		const model = await load(name, name === 'streaming_alone' ? 1 : 4);
 		const samples = joined(samplesOf('tones-abc'), silence(3), samplesOf('tones-deadbead'));
 		const streams = Array.from({ length: 9 }, () => model.stream(plain));
-		const heard = streams.map((stream) => hear(stream, samples, 4000).catch((error: unknown) => error));
+		const results = streams.map((stream) => feedAll(stream, samples, 4000).catch((error: unknown) => error));
 		await Promise.all(streams.filter((_, at) => [2, 5, 8].includes(at)).map((stream) => stream.close()));
-		const [first, ...rest] = await Promise.all(heard);
+		const [first, ...rest] = await Promise.all(results);
 		expect(Array.isArray(first)).toBe(true);
 		for (const [index, each] of rest.entries()) {
 			if ([2, 5, 8].includes(index + 1)) expect(each).toMatchObject({ code: expect.stringMatching(/^c/) });

@@ -1,10 +1,10 @@
-/** Unit tests of native/ below the bindings: C++, built over the objects of the addon that is here. */
+/** Unit tests of native/ below the bindings: C++, built over the objects of the addon that is here, and run by CTest. */
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { generated, root } from '../helpers/fixtures.js';
+import { root } from '../helpers/fixtures.js';
 import { addon } from './addon.js';
 
 const build = path.join(root, 'build');
@@ -19,11 +19,12 @@ describe.runIf(isBuiltHere)('the unit tests of native/', () => {
 
 	/** All of them, with kernels of ours no wider than that. */
 	function run(kernels: string) {
-		const { status, signal, stdout, stderr } = spawnSync(path.join(build, 'earshot-tests'), [generated], {
+		const { status, signal, stdout, stderr } = spawnSync('ctest', ['--verbose', '--no-tests=error'], {
+			cwd: build,
 			encoding: 'utf8',
 			env: { ...process.env, EARSHOT_KERNELS: kernels },
 		});
-		return { status, signal, said: `${stdout}${stderr}` };
+		return { status, signal, said: `${stdout}${stderr}`.replaceAll(/^\d+: /gm, '') };
 	}
 
 	const widths = ['none', 'avx2', 'avx512', 'vnni', 'amx'] as const;

@@ -11,6 +11,7 @@ import {
 	type ChunkingOptions,
 	type CreateOptions,
 	createTranscriber,
+	type DiarizeOptions,
 	EarshotError,
 	type EarshotTranscriber,
 	type ErrorCode,
@@ -18,13 +19,20 @@ import {
 	type FormatName,
 	type formatNames,
 	type Include,
+	type ListenEvent,
+	type ListenOptions,
+	type ListenStream,
+	type ListenTurns,
 	type ModelInfo,
+	type NamedTurn,
 	type Pcm,
+	type PcmEncoding,
 	type RenderOptions,
 	type RequestOptions,
 	render,
 	type Segment,
 	type Source,
+	type SpeakerTurns,
 	type Stream,
 	type Stretch,
 	type SubtitleOptions,
@@ -33,6 +41,7 @@ import {
 	type TokenLogprob,
 	type Transcript,
 	type TranscriptionProgress,
+	type TurnText,
 	type Untranscribed,
 	type Warning,
 	type WarningCode,
@@ -67,6 +76,13 @@ same<Pick<RenderOptions, keyof SubtitleOptions>, SubtitleOptions>(true);
 same<SubtitleOptions['subtitles'], SubtitlePreset | undefined>(true);
 same<SubtitleOptions['maxLineWidth'], number | undefined>(true);
 same<Parameters<EarshotTranscriber['transcribe']>[0], Source>(true);
+same<Parameters<EarshotTranscriber['diarize']>[1], DiarizeOptions | undefined>(true);
+same<Awaited<ReturnType<EarshotTranscriber['diarize']>>, SpeakerTurns>(true);
+same<SpeakerTurns['turns'], readonly NamedTurn[]>(true);
+same<Parameters<EarshotTranscriber['listen']>[0], ListenOptions | undefined>(true);
+same<ReturnType<EarshotTranscriber['listen']>, ListenStream>(true);
+same<ListenOptions['encoding'], PcmEncoding | undefined>(true);
+same<ListenOptions['turns'], ListenTurns | null | undefined>(true);
 same<Source, string | URL | Uint8Array | ArrayBuffer | SharedArrayBuffer | Blob | Stream | Pcm>(true);
 
 export async function asTheReadmeUsesIt(bytes: Uint8Array): Promise<string> {
@@ -82,6 +98,16 @@ export async function asTheReadmeUsesIt(bytes: Uint8Array): Promise<string> {
 		highlightWords: true,
 	});
 	return subtitles + render(transcript, 'tsv') + render(transcript, 'verbose_json', { words: true });
+}
+
+export async function whileAudioArrives(earshot: EarshotTranscriber, pcm: Uint8Array): Promise<void> {
+	const stream = earshot.listen({ encoding: 'pcm16', sampleRate: 48_000 });
+	await stream.write(pcm);
+	stream.end();
+	for await (const event of stream) {
+		same<typeof event, ListenEvent>(true);
+		if (event.type === 'completed') event satisfies TurnText;
+	}
 }
 
 export async function whateverHoldsARecording(

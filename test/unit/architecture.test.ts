@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { closureOf, type Import, importsOf, readGraph } from '../helpers/checks/import-graph.js';
+import { closureOf, type Import, importsOf, packageOf, readGraph } from '../helpers/checks/import-graph.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const { files, imports } = readGraph(path.join(root, 'src'));
@@ -108,10 +108,14 @@ const reserved: readonly (readonly [what: string, pattern: RegExp, allowed: RegE
 	],
 ];
 
-/** What a process never loads. */
+/** What runs models is for runners alone. */
+const engineRooms = /^(addon|audio|diarization|engines|pipeline|scheduler|runner\/child)\//;
+
+/** What a process never has, not even a type of it. */
 const closures: readonly (readonly [process: string, start: string, never: RegExp])[] = [
-	['the server', 'cli/commands/serve.ts', /^(addon|audio|engines|pipeline|scheduler|runner\/child)\//],
-	['a runner', 'runner/child/main.ts', /^(cli|pool|server)\//],
+	['the server', 'cli/commands/serve.ts', engineRooms],
+	['a worker', 'cli/commands/cluster/worker.ts', engineRooms],
+	['a runner', 'runner/child/main.ts', /^(cli|cluster|jobs|library|pool|server)\//],
 ];
 
 /** Lines of a function: see max-lines-per-function in .oxlintrc.json. */
@@ -138,11 +142,12 @@ test('the sources were found, and their imports', () => {
 
 test('what is read of an import: its kind and its target', () => {
 	const code =
-		"import type { A } from './a.js';\nimport { type B } from '../b.js';\nawait import('./c/d.js');\n";
+		"import type { A } from './a.js';\nimport { type B } from '../b.js';\nawait import('./c/d.js');\nimport(`./e.js`);\n";
 	expect(importsOf({ path: 'x/y.ts', code })).toEqual([
 		{ from: 'x/y.ts', to: 'x/a.ts', typeOnly: true },
 		{ from: 'x/y.ts', to: 'b.ts', typeOnly: true },
 		{ from: 'x/y.ts', to: 'x/c/d.ts', typeOnly: false },
+		{ from: 'x/y.ts', to: 'x/e.ts', typeOnly: false },
 	]);
 });
 
@@ -172,11 +177,19 @@ describe('rooms', () => {
 test.each(packages)(
 	'packages that match %s are imported by files that match %s alone',
 	(pattern, allowed) => {
-		const found = imports.filter(({ to }) => pattern.test(to));
+		const found = imports.filter(({ to }) => pattern.test(packageOf(to)));
 		expect(found.length).toBeGreaterThan(0);
 		expect(found.filter(({ from }) => !allowed.test(from)).map(arrow)).toEqual([]);
 	},
 );
+
+test('every package that is imported has its place', () => {
+	const isPackage = ({ to }: Import) => !paths.includes(to) && !/^(node:|\.)/.test(to);
+	const homeless = imports.filter(isPackage).filter(({ to }) => {
+		return !packages.some(([pattern]) => pattern.test(packageOf(to)));
+	});
+	expect(homeless.map(arrow)).toEqual([]);
+});
 
 test.each(reserved)('%s is for some files alone', (_, pattern, allowed) => {
 	const found = files.filter(({ code }) => pattern.test(code)).map((file) => file.path);
@@ -190,7 +203,7 @@ test('the binding is imported for its types alone', () => {
 	expect(found.filter(({ typeOnly }) => !typeOnly).map(arrow)).toEqual([]);
 });
 
-test.each(closures)('%s (%s) never loads files that match %s', (_, start, never) => {
+test.each(closures)('%s (%s) never has files that match %s, nor their types', (_, start, never) => {
 	const loaded = [...closureOf({ imports }, start)];
 	expect(loaded.length).toBeGreaterThan(20);
 	expect(loaded.filter((file) => never.test(file))).toEqual([]);
@@ -210,14 +223,25 @@ describe('sizes', () => {
 	});
 });
 
+/** Names that a file declares and exports, in whichever form. */
+function exportedNames(code: string): string[] {
+	const declared = code.matchAll(
+		/^export (?:declare |abstract |async )*(?:class|interface|type|function\*?|const|let|enum) (\w+)/gm,
+	);
+	const lists = [...code.matchAll(/^export (?:type )?\{([^}]*)\}(?!\s*from)/gm)];
+	const listed = lists.flatMap(([, list = '']) => [...list.matchAll(/(\w+)\s*(?:,|$)/g)]);
+	return [...declared, ...listed].map(([, name = '']) => name);
+}
+
 test('no exported name stands in two files', () => {
+	expect(exportedNames('export const a = 1;\nexport { b, c as d };\nexport { e } from "./e.js";')).toEqual([
+		'a',
+		'b',
+		'd',
+	]);
 	const places = new Map<string, string[]>();
-	for (const { path: file, code } of files) {
-		const names = code.matchAll(
-			/^export (?:declare |abstract |async )*(?:class|interface|type|function\*?|const|let|enum) (\w+)/gm,
-		);
-		for (const [, name = ''] of names) places.set(name, [...(places.get(name) ?? []), file]);
-	}
+	for (const { path: file, code } of files)
+		for (const name of exportedNames(code)) places.set(name, [...(places.get(name) ?? []), file]);
 	const twice = [...places].filter(([, found]) => new Set(found).size > 1);
 	expect(twice.map(([name, found]) => `${name}: ${found.join(', ')}`)).toEqual([]);
 });
@@ -274,6 +298,10 @@ const nativeSizes: readonly (readonly [
 	['a header', 300, /\.h$/, ['sherpa/api.h']],
 ];
 
+/** A function is a table of fields, as long as the structures that it describes. */
+const longNativeFunctions = ['sherpa/recognizer_config.cc: const Fields& RecognizerFields() {'];
+const maxLinesOfNativeFunction = 80;
+
 describe('native/', () => {
 	const native = path.join(root, 'native');
 	const sources = readdirSync(native, { recursive: true, encoding: 'utf8' })
@@ -329,4 +357,27 @@ describe('native/', () => {
 			expect(except.filter((name) => !long.includes(name))).toEqual([]);
 		},
 	);
+
+	test(`a function has at most ${maxLinesOfNativeFunction} lines`, () => {
+		const functions = sources.flatMap(({ name, text }) =>
+			nativeFunctionsOf(text).map(({ head, lines }) => ({ what: `${name}: ${head}`, lines })),
+		);
+		expect(functions.length).toBeGreaterThan(400);
+		const long = functions.filter(({ lines }) => lines > maxLinesOfNativeFunction);
+		expect(long.map(({ what }) => what)).toEqual(longNativeFunctions);
+	});
 });
+
+/** Functions as clang-format lays them out: closed by a lone brace at the margin, or one step from it in a class, and
+ * begun by the last line before it with the same indentation. Blocks that look alike are shorter than their function. */
+function nativeFunctionsOf(text: string): { head: string; lines: number }[] {
+	const lines = text.split('\n');
+	return lines.flatMap((line, end) => {
+		const indentation = /^( {0,2})\}$/.exec(line)?.[1];
+		if (indentation === undefined) return [];
+		const begins = (other: string) =>
+			other.startsWith(indentation) && /\w/.test(other[indentation.length] ?? '');
+		const start = lines.slice(0, end).findLastIndex(begins);
+		return [{ head: lines[start]?.trim() ?? '', lines: end - start + 1 }];
+	});
+}

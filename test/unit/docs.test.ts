@@ -249,9 +249,9 @@ describe('clients', () => {
 			stream.onCommand = (command) => {
 				if (command.type !== 'commit') return;
 				const text = 'On the beach.';
-				stream.tell({ type: 'committed', turn: 0, seconds: 1, commit: command.commit });
-				stream.tell({ type: 'delta', turn: 0, text });
-				stream.tell({
+				stream.emit({ type: 'committed', turn: 0, seconds: 1, commit: command.commit });
+				stream.emit({ type: 'delta', turn: 0, text });
+				stream.emit({
 					type: 'completed',
 					turn: 0,
 					text,

@@ -3,7 +3,7 @@
 import type { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
 import { earshot } from '../../command-line.js';
-import type { SettingName } from '../../config/settings.js';
+import type { SettingTexts } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
 import { loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
@@ -19,7 +19,7 @@ export interface SentBody {
 /** The body of the response. Throws `not_found` if no Earshot server responds, and `invalid_request` with the server's
  * refusal. */
 export async function requestServer<T>(
-	flags: Partial<Record<SettingName, string>>,
+	flags: SettingTexts,
 	method: Method,
 	path: string,
 	sent: SentBody = {},
@@ -36,7 +36,7 @@ export async function requestServer<T>(
 
 /** Like `askServer`, for responses that are not JSON. */
 export async function requestText(
-	flags: Partial<Record<SettingName, string>>,
+	flags: SettingTexts,
 	method: Method,
 	path: string,
 	sent: SentBody = {},

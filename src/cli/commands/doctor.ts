@@ -8,7 +8,7 @@ import { findSherpaLibrary, sherpaLibraryIfAny, sherpaPackage } from '../../addo
 import { gpuPackages } from '../../addon/packages.js';
 import { earshot } from '../../command-line.js';
 import { modelOptions } from '../../config/resolve.js';
-import type { Config, SettingName } from '../../config/settings.js';
+import type { Config, SettingTexts } from '../../config/settings.js';
 import { type EncoderChoice, encoderFor } from '../../engines/whisper/encoder.js';
 import { asEarshotError } from '../../errors.js';
 import { demoNotice } from '../../models/registry/demo.js';
@@ -20,7 +20,7 @@ import { jsonText } from '../ui/table.js';
 import { type Finding, gpuFinding, gpuSigns } from './gpu-finding.js';
 
 export interface DoctorCommand {
-	readonly flags: Partial<Record<SettingName, string>>;
+	readonly flags: SettingTexts;
 	readonly json: boolean;
 }
 

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { doctorEnvironment } from '../../config/environment.js';
 import { namesOf } from '../../config/scopes.js';
-import { type SettingName, settings } from '../../config/settings.js';
+import { type SettingName, type SettingTexts, settings } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
 import { packageRoot } from '../../paths.js';
 import type { DoctorReport } from '../../server/routes/doctor.js';
@@ -13,7 +13,7 @@ import type { DoctorReport } from '../../server/routes/doctor.js';
 const timeoutMs = 60_000;
 
 /** Passes on the settings that the server was started with, as far as the command accepts them. Throws `internal`. */
-export function examine(flags: Partial<Record<SettingName, string>>): Promise<DoctorReport> {
+export function examine(flags: SettingTexts): Promise<DoctorReport> {
 	const names: readonly SettingName[] = [...namesOf('store', 'fetch', 'model'), 'blobs'];
 	const args = names.flatMap((name) => argumentsOf(name, flags[name]));
 	// As an environment variable, since all users of the machine can read arguments.

@@ -2,7 +2,7 @@
 
 import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import type { SettingName } from '../../config/settings.js';
+import type { SettingTexts } from '../../config/settings.js';
 import { validateFiles } from '../../engines/sherpa/validate/validate.js';
 import { EarshotError, expected } from '../../errors.js';
 import { Installer, type PullOptions } from '../../models/installer.js';
@@ -18,13 +18,11 @@ import { interruptible } from '../ui/interruptible.js';
 import { transferOn } from '../ui/progress.js';
 import { jsonText, sizeText } from '../ui/table.js';
 
-type Flags = Partial<Record<SettingName, string>>;
-
 export interface PullCommand extends PullOptions {
-	readonly flags: Flags;
+	readonly flags: SettingTexts;
 }
 
-function installerFor(flags: Flags): Installer {
+function installerFor(flags: SettingTexts): Installer {
 	let registry = loadRegistry(flags, packageRoot);
 	return new Installer(
 		() => registry,
@@ -139,7 +137,7 @@ async function checkSherpa(type: string, files: Readonly<Record<string, string>>
 }
 
 export interface AddCommand {
-	readonly flags: Flags;
+	readonly flags: SettingTexts;
 	readonly id: string | undefined;
 	readonly type: string | undefined;
 	readonly aliases: readonly string[];
@@ -170,7 +168,7 @@ export function addModel(target: string, { flags, ...options }: AddCommand): Pro
 	});
 }
 
-export function removeModels(names: readonly string[], flags: Flags): Promise<void> {
+export function removeModels(names: readonly string[], flags: SettingTexts): Promise<void> {
 	return interruptible(async (signal) => {
 		const installer = installerFor(flags);
 		for (const name of names) {
@@ -185,7 +183,7 @@ export function removeModels(names: readonly string[], flags: Flags): Promise<vo
 }
 
 /** Without ids: every model that was pulled. */
-export function verifyModels(ids: readonly string[], flags: Flags, asJson: boolean): Promise<void> {
+export function verifyModels(ids: readonly string[], flags: SettingTexts, asJson: boolean): Promise<void> {
 	return interruptible(async (signal) => {
 		const installer = installerFor(flags);
 		const { store } = installer;

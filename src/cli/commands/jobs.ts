@@ -2,12 +2,10 @@
 
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import type { SettingName } from '../../config/settings.js';
+import type { SettingTexts } from '../../config/settings.js';
 import { EarshotError, expected, reasonOf } from '../../errors.js';
 import { requestServer, requestText } from '../client/request-server.js';
 import { jsonText, table } from '../ui/table.js';
-
-type Flags = Partial<Record<SettingName, string>>;
 
 interface JobBody {
 	readonly id: string;
@@ -29,7 +27,7 @@ interface Page {
 const root = '/v1/transcription_jobs';
 
 export interface JobsCommand {
-	readonly flags: Flags;
+	readonly flags: SettingTexts;
 	readonly json: boolean;
 	/** Format of the transcript; undefined = as the job's request said. */
 	readonly format: string | undefined;
@@ -52,7 +50,7 @@ export async function jobs(
 }
 
 /** Prints all jobs, the newest first. */
-async function printJobs(flags: Flags, asJson: boolean): Promise<void> {
+async function printJobs(flags: SettingTexts, asJson: boolean): Promise<void> {
 	const jobs: JobBody[] = [];
 	for (let after = ''; ; ) {
 		const page = await requestServer<Page>(flags, 'GET', `${root}?limit=100${after}`);
@@ -68,12 +66,12 @@ async function printJobs(flags: Flags, asJson: boolean): Promise<void> {
 	process.stdout.write(table([['JOB', 'STATUS', 'PROGRESS', 'MODEL', 'CREATED'], ...rows]));
 }
 
-async function printJob(id: string, flags: Flags): Promise<void> {
+async function printJob(id: string, flags: SettingTexts): Promise<void> {
 	process.stdout.write(jsonText(await requestServer<JobBody>(flags, 'GET', pathOf(id))));
 }
 
 /** Cancels jobs; deletes those that are finished. */
-async function cancelJobs(ids: readonly string[], flags: Flags): Promise<void> {
+async function cancelJobs(ids: readonly string[], flags: SettingTexts): Promise<void> {
 	for (const id of ids) {
 		const job = await requestServer<JobBody & { readonly deleted?: boolean }>(flags, 'DELETE', pathOf(id));
 		process.stdout.write(`${job.id} ${job.deleted ? 'deleted' : job.status}\n`);
@@ -81,7 +79,7 @@ async function cancelJobs(ids: readonly string[], flags: Flags): Promise<void> {
 }
 
 /** Waits until the job is finished and prints the result. Throws the job's error. */
-async function waitForJob(id: string, format: string | undefined, flags: Flags): Promise<void> {
+async function waitForJob(id: string, format: string | undefined, flags: SettingTexts): Promise<void> {
 	for (;;) {
 		const job = await requestServer<JobBody>(flags, 'GET', `${pathOf(id)}?wait=60`);
 		if (job.status === 'queued' || job.status === 'in_progress') continue;
@@ -101,7 +99,7 @@ export type JobRequestFields = Readonly<Record<string, string | undefined>>;
 export async function transcribeInBackground(
 	files: readonly string[],
 	fields: JobRequestFields,
-	flags: Flags,
+	flags: SettingTexts,
 ): Promise<void> {
 	for (const file of files) {
 		const size = await sizeOf(file);

@@ -2,7 +2,7 @@
 
 import { statSync } from 'node:fs';
 import { earshot } from '../../command-line.js';
-import type { SettingName } from '../../config/settings.js';
+import type { SettingTexts } from '../../config/settings.js';
 import { Installer } from '../../models/installer.js';
 import { repairCommand } from '../../models/messages.js';
 import { demoNotice } from '../../models/registry/demo.js';
@@ -31,7 +31,7 @@ interface ListedOnDisk {
 }
 
 /** The models in models.yaml, then those that were pulled and are not in it. */
-export function printModels(flags: Partial<Record<SettingName, string>>, form: ListForm): void {
+export function printModels(flags: SettingTexts, form: ListForm): void {
 	const registry = loadRegistry(flags, packageRoot);
 	const { warnings, problems, entries, defaultModel, config } = registry;
 	const models = modelsOn(registry, new Installer(() => registry));

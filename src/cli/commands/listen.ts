@@ -2,7 +2,7 @@
 
 import { WebSocket } from 'ws';
 import { earshot } from '../../command-line.js';
-import type { SettingName } from '../../config/settings.js';
+import type { SettingTexts } from '../../config/settings.js';
 import { EarshotError, expected } from '../../errors.js';
 import { type ListenEvent, LiveListening } from '../../library/listen.js';
 import { listenOptions } from '../../library/listen-options.js';
@@ -19,7 +19,7 @@ import { RemoteListening } from '../listen/remote.js';
 import { languageOf } from './transcribe.js';
 
 export interface ListenCommand {
-	readonly flags: Partial<Record<SettingName, string>>;
+	readonly flags: SettingTexts;
 	readonly model: string | undefined;
 	readonly language: string | undefined;
 	readonly prompt: string | undefined;
@@ -39,7 +39,7 @@ interface ListenSession extends AsyncIterable<ListenEvent> {
 }
 
 interface OpenedSession {
-	readonly ear: ListenSession;
+	readonly session: ListenSession;
 	readonly release: () => Promise<void>;
 }
 
@@ -51,16 +51,16 @@ export async function listenAndPrint(source: string | undefined, command: Listen
 	const interrupt = () => (stop.signal.aborted ? abandon : stop).abort();
 	for (const signal of stopSignals()) process.on(signal, interrupt);
 	try {
-		const { ear, release } = await openSession(command);
-		abandon.signal.addEventListener('abort', () => ear.close());
+		const { session, release } = await openSession(command);
+		abandon.signal.addEventListener('abort', () => session.close());
 		try {
-			const printing = printEvents(ear, command.json);
+			const printing = printEvents(session, command.json);
 			const over = printing.finally(() => stop.abort());
-			const feeding = feed(ear, audioOf(source, command, stop.signal), stop.signal);
+			const feeding = feed(session, audioOf(source, command, stop.signal), stop.signal);
 			for (const result of await Promise.allSettled([over, feeding]))
 				if (result.status === 'rejected') throw result.reason;
 		} finally {
-			ear.close();
+			session.close();
 			await release();
 		}
 	} finally {
@@ -74,7 +74,10 @@ function checkCommand(source: string | undefined, { sampleRate, device }: Listen
 		throw expected('source', '`-` for standard input, or nothing for the microphone', source);
 	if (!isLiveRate(sampleRate)) throw expected('--sample-rate', liveRates, sampleRate);
 	if (source === '-' && device !== undefined)
-		throw new EarshotError('invalid_request', '`--device` is of the microphone, and `-` is standard input');
+		throw new EarshotError(
+			'invalid_request',
+			'`--device` selects a microphone, and `-` is standard input: leave one of them out',
+		);
 }
 
 function audioOf(
@@ -88,7 +91,7 @@ function audioOf(
 
 /** Sends audio until it ends or `signal` aborts. */
 async function feed(
-	ear: ListenSession,
+	session: ListenSession,
 	audio: AsyncIterable<Uint8Array>,
 	signal: AbortSignal,
 ): Promise<void> {
@@ -101,11 +104,11 @@ async function feed(
 		while (!signal.aborted) {
 			const next = await Promise.race([pieces.next(), stopped]);
 			if (next === undefined || next.done === true) break;
-			await Promise.race([ear.write(next.value), stopped]);
+			await Promise.race([session.write(next.value), stopped]);
 		}
-		ear.end();
+		session.end();
 	} catch (thrown) {
-		ear.close();
+		session.close();
 		throw thrown;
 	} finally {
 		// Not awaited: a read of standard input may never resolve.
@@ -148,7 +151,7 @@ async function openLocal(registry: ModelRegistry, command: ListenCommand): Promi
 			},
 			transcriber.info,
 		);
-		return { ear: new LiveListening(transcriber, options, () => {}), release: close };
+		return { session: new LiveListening(transcriber, options, () => {}), release: close };
 	} catch (thrown) {
 		await close();
 		throw thrown;
@@ -173,7 +176,7 @@ async function openRemote(
 		...(key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }),
 	});
 	try {
-		return { ear: await RemoteListening.open(socket, command), release: async () => {} };
+		return { session: await RemoteListening.open(socket, command), release: async () => {} };
 	} catch (thrown) {
 		socket.terminate();
 		if (thrown instanceof EarshotError) throw thrown;

@@ -1,7 +1,7 @@
 /** `earshot search` and `show`: the catalog, and which of its models are on this machine. Downloads nothing. */
 
 import { earshot } from '../../command-line.js';
-import type { SettingName } from '../../config/settings.js';
+import type { SettingTexts } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
 import { isPinned, isServable } from '../../models/catalog/catalog.js';
 import { isOpenAiName } from '../../models/catalog/names.js';
@@ -21,9 +21,11 @@ import {
 import { packageRoot } from '../../paths.js';
 import { jsonText, type ListForm, sizeText, table } from '../ui/table.js';
 
-type Flags = Partial<Record<SettingName, string>>;
-
-export async function searchModels(words: readonly string[], flags: Flags, form: ListForm): Promise<void> {
+export async function searchModels(
+	words: readonly string[],
+	flags: SettingTexts,
+	form: ListForm,
+): Promise<void> {
 	const registry = loadRegistry(flags, packageRoot);
 	const found = registry.catalog.search(words);
 	if (found.length === 0)
@@ -95,7 +97,7 @@ function placeOf(
 	return isServable(model) ? 'available' : 'unservable';
 }
 
-export async function showModel(name: string, flags: Flags, asJson: boolean): Promise<void> {
+export async function showModel(name: string, flags: SettingTexts, asJson: boolean): Promise<void> {
 	const registry = loadRegistry(flags, packageRoot);
 	const installer = new Installer(() => registry);
 	const id = isOpenAiName(name) ? findEntry(registry, name).id : installer.idOf(name);

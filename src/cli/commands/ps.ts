@@ -1,10 +1,8 @@
 /** `earshot ps`, `load` and `unload`: the models in a running server's memory, through its HTTP API. */
 
-import type { SettingName } from '../../config/settings.js';
+import type { SettingTexts } from '../../config/settings.js';
 import { requestServer } from '../client/request-server.js';
 import { jsonText, sizeText, table } from '../ui/table.js';
-
-type Flags = Partial<Record<SettingName, string>>;
 
 interface LoadedModelBody {
 	readonly id: string;
@@ -22,7 +20,7 @@ interface ModelBody {
 	readonly memory_bytes?: number;
 }
 
-export async function printLoadedModels(flags: Flags, asJson: boolean): Promise<void> {
+export async function printLoadedModels(flags: SettingTexts, asJson: boolean): Promise<void> {
 	const { data } = await requestServer<{ data: readonly LoadedModelBody[] }>(flags, 'GET', '/v1/ps');
 	if (asJson) {
 		process.stdout.write(jsonText(data));
@@ -41,7 +39,7 @@ export async function printLoadedModels(flags: Flags, asJson: boolean): Promise<
 	process.stdout.write(table([head, ...rows]));
 }
 
-export async function loadModels(ids: readonly string[], flags: Flags): Promise<void> {
+export async function loadModels(ids: readonly string[], flags: SettingTexts): Promise<void> {
 	for (const id of ids) {
 		const model = await requestServer<ModelBody>(flags, 'POST', `/v1/models/${encodeURI(id)}/load`);
 		const memory = model.memory_bytes === undefined ? '' : `, ${sizeText(model.memory_bytes)}`;
@@ -49,7 +47,7 @@ export async function loadModels(ids: readonly string[], flags: Flags): Promise<
 	}
 }
 
-export async function unloadModels(ids: readonly string[], flags: Flags): Promise<void> {
+export async function unloadModels(ids: readonly string[], flags: SettingTexts): Promise<void> {
 	for (const id of ids) {
 		const model = await requestServer<ModelBody>(flags, 'POST', `/v1/models/${encodeURI(id)}/unload`);
 		process.stdout.write(`${model.id} ${model.state}\n`);

@@ -2,7 +2,7 @@
 
 import { hostAndPort, isLoopback, socketPathOf } from '../../config/addresses.js';
 import { voicesFolder, webhooksFolder } from '../../config/folders.js';
-import type { Config, SettingName } from '../../config/settings.js';
+import type { Config, SettingTexts } from '../../config/settings.js';
 import { tuneGc } from '../../gc.js';
 import { createLog, type Log } from '../../log.js';
 import { Metrics } from '../../metrics.js';
@@ -23,7 +23,7 @@ import { examine } from './examine.js';
 const graceMs = 30_000;
 
 /** Resolves after a signal has stopped the server. */
-export async function serve(flags: Partial<Record<SettingName, string>>, version: string): Promise<void> {
+export async function serve(flags: SettingTexts, version: string): Promise<void> {
 	await ensureRegistry(flags);
 	const { config, warnings, problems } = loadRegistry(flags, packageRoot);
 	const log = createLog({ level: config.logLevel });

@@ -1,7 +1,7 @@
 /** `earshot transcribe FILE…`: transcribes recordings one after another with one model. */
 
 import { voicesFolder } from '../../config/folders.js';
-import type { SettingName } from '../../config/settings.js';
+import type { SettingTexts } from '../../config/settings.js';
 import { asEarshotError, EarshotError, expected } from '../../errors.js';
 import { type FormatName, formats } from '../../formats/formats.js';
 import {
@@ -35,7 +35,7 @@ import { findRecordings, type RecordingFile } from './recordings.js';
 import { withReadable } from './spool.js';
 
 export interface TranscribeCommand {
-	readonly flags: Partial<Record<SettingName, string>>;
+	readonly flags: SettingTexts;
 	readonly model: string | undefined;
 	readonly format: FormatName;
 	readonly outputDir: string | undefined;

@@ -1,7 +1,7 @@
 /** `earshot voices add NAME FILE…`, `list` and `rm NAME…`: the voices enrolled on this machine. */
 
 import { voicesFolder } from '../../config/folders.js';
-import type { SettingName } from '../../config/settings.js';
+import type { SettingTexts } from '../../config/settings.js';
 import { type EarshotError, expected } from '../../errors.js';
 import { openDiarizer } from '../../library/open-model.js';
 import { readable } from '../../library/source.js';
@@ -16,7 +16,7 @@ import { interruptible } from '../ui/interruptible.js';
 import { jsonText, table } from '../ui/table.js';
 
 export interface VoicesCommand {
-	readonly flags: Partial<Record<SettingName, string>>;
+	readonly flags: SettingTexts;
 	readonly json: boolean;
 }
 

@@ -3,12 +3,16 @@
 import { type Command, CommanderError, Option } from 'commander';
 import { addressParts } from '../../config/addresses.js';
 import { namesOf } from '../../config/scopes.js';
-import { type SettingName, settingNames, settings, variableOf } from '../../config/settings.js';
+import {
+	type SettingName,
+	type SettingTexts,
+	settingNames,
+	settings,
+	variableOf,
+} from '../../config/settings.js';
 
 /** Exit code for wrong usage, as in most Unix tools. */
 export const usageError = 2;
-
-type Flags = Partial<Record<SettingName, string>>;
 
 export function settingOptions(command: Command, names: readonly SettingName[]): Command {
 	for (const name of names) command.addOption(optionOf(name));
@@ -25,8 +29,8 @@ function optionOf(name: SettingName): Option {
 	return option;
 }
 
-export function flagsOf(options: Record<string, unknown>): Flags {
-	const flags: Flags = {};
+export function flagsOf(options: Record<string, unknown>): SettingTexts {
+	const flags: SettingTexts = {};
 	for (const name of settingNames) {
 		// Commander names the value after the flag, which may lack the unit in the setting's name.
 		const value = options[optionOf(name).attributeName()];
@@ -38,7 +42,7 @@ export function flagsOf(options: Record<string, unknown>): Flags {
 	return flags;
 }
 
-function partsOf(address: string): Flags {
+function partsOf(address: string): SettingTexts {
 	const parts = addressParts(address);
 	if (parts !== undefined) return parts;
 	throw new CommanderError(

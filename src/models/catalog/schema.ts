@@ -1,6 +1,7 @@
 /** Validates catalog entries; every mistake is a sentence. Pure. */
 
 import { isInnerPath } from '../../disk/inner-path.js';
+import { isRecord } from '../../is-record.js';
 import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';
 import { type CatalogModel, type CatalogSource, engines, features, speeds, uses } from './types.js';
 
@@ -34,10 +35,6 @@ const mapOf =
 	(check: Check): Check =>
 	(value) =>
 		isRecord(value) && Object.values(value).every(check);
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-	return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 type Rules<T> = { readonly [K in keyof Required<T>]: readonly [check: Check, expected: string] };
 

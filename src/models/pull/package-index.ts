@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import type { PipEnvironment } from '../../config/environment.js';
 import { EarshotError } from '../../errors.js';
+import { isRecord } from '../../is-record.js';
 import { type Network, Refusal, type Reply } from './network.js';
 
 export interface PackageIndex {
@@ -193,8 +194,4 @@ function inHtml(text: string, name: string): Found | undefined {
 		return { url: url.replaceAll('&amp;', '&'), sha256 };
 	}
 	return undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,7 +3,7 @@
 import { readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
-import type { SettingName } from '../../config/settings.js';
+import type { SettingTexts } from '../../config/settings.js';
 import { codeOf, diskFailure, makeFolder } from '../../disk/disk.js';
 import { takeLock } from '../../disk/lock.js';
 import { EarshotError } from '../../errors.js';
@@ -13,7 +13,7 @@ import { parseRegistry } from './parse.js';
 import type { Problem } from './yaml-reader.js';
 
 /** Creates models.yaml if it is missing, for commands that edit or serve it. Ignores folders that cannot be written. */
-export async function ensureRegistry(flags: Partial<Record<SettingName, string>>): Promise<void> {
+export async function ensureRegistry(flags: SettingTexts): Promise<void> {
 	const { config } = resolveConfig([flagSource(flags), environmentSource()]);
 	try {
 		await createRegistry(config);

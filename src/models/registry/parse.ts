@@ -5,7 +5,7 @@ import path from 'node:path';
 import { isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import type { SettingSource } from '../../config/resolve.js';
 import { modelOptionNames } from '../../config/scopes.js';
-import { fileKeyOf, type SettingName, settingNames, settings } from '../../config/settings.js';
+import { fileKeyOf, type SettingTexts, settingNames, settings } from '../../config/settings.js';
 import { keepAlive } from '../../config/values.js';
 import { isInnerPath } from '../../disk/inner-path.js';
 import { EarshotError } from '../../errors.js';
@@ -71,7 +71,7 @@ export function parseRegistry(text: string, file: string, modelDir: string): Par
 
 	const reader = new EntryReader(file, lines, modelDir);
 	const top = reader.map(document.contents, 'the file');
-	const values: Partial<Record<SettingName, string>> = {};
+	const values: SettingTexts = {};
 	const warnings: string[] = [];
 	let entries: ModelEntry[] = [];
 	let aliases: Alias[] = [];

@@ -3,7 +3,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { earshot } from '../../command-line.js';
 import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
-import type { Config, SettingName } from '../../config/settings.js';
+import type { Config, SettingTexts } from '../../config/settings.js';
 import { codeOf, readTextUpTo } from '../../disk/disk.js';
 import { EarshotError, shortened } from '../../errors.js';
 import { diarizationType } from '../../speech/model-info.js';
@@ -49,7 +49,7 @@ const wellKnownNames = [
  * changed, used for entries that now have a mistake. Throws `config_invalid` for mistakes outside the entries and
  * aliases of models.yaml. */
 export function loadRegistry(
-	flags: Partial<Record<SettingName, string>>,
+	flags: SettingTexts,
 	packageRoot: string,
 	earlier: readonly ModelEntry[] = [],
 ): ModelRegistry {

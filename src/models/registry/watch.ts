@@ -2,7 +2,7 @@
 
 import { type FSWatcher, readFileSync, unwatchFile, watch, watchFile } from 'node:fs';
 import path from 'node:path';
-import type { SettingName } from '../../config/settings.js';
+import type { SettingTexts } from '../../config/settings.js';
 import { asEarshotError } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { ModelEntry } from './entry.js';
@@ -30,7 +30,7 @@ export interface ServedModels {
 }
 
 export interface RegistryWatcherOptions {
-	readonly flags: Partial<Record<SettingName, string>>;
+	readonly flags: SettingTexts;
 	readonly packageRoot: string;
 	readonly log: Log;
 	/** Downloads a missing model (auto-pull); absent = off. */

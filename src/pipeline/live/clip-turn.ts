@@ -162,7 +162,7 @@ export class ClipTurn implements TurnWork {
 		});
 	}
 
-	#ifRunning(tell: () => void): void {
-		if (!this.#isClosed) tell();
+	#ifRunning(report: () => void): void {
+		if (!this.#isClosed) report();
 	}
 }

@@ -9,10 +9,10 @@ type LiveMessage = Extract<ToRunner, { type: 'live-open' | 'live' | 'live-close'
 
 export class LiveStreamsOfModel {
 	readonly #streams = new Map<number, LiveStream>();
-	readonly #tell: (stream: number, event: LiveEvent) => void;
+	readonly #send: (stream: number, event: LiveEvent) => void;
 
-	constructor(tell: (stream: number, event: LiveEvent) => void) {
-		this.#tell = tell;
+	constructor(send: (stream: number, event: LiveEvent) => void) {
+		this.#send = send;
 	}
 
 	/** `parts`: undefined before the model is loaded. */
@@ -33,13 +33,13 @@ export class LiveStreamsOfModel {
 	): void {
 		try {
 			if (!parts) throw new EarshotError('internal', 'a live stream was opened before the model was loaded');
-			const tell = (event: LiveEvent) => {
+			const report = (event: LiveEvent) => {
 				if (event.type === 'ended' || event.type === 'lost') this.#streams.delete(stream);
-				this.#tell(stream, event);
+				this.#send(stream, event);
 			};
-			this.#streams.set(stream, new LiveAudio(parts, options, tell));
+			this.#streams.set(stream, new LiveAudio(parts, options, report));
 		} catch (thrown) {
-			this.#tell(stream, { type: 'lost', error: asEarshotError(thrown) });
+			this.#send(stream, { type: 'lost', error: asEarshotError(thrown) });
 		}
 	}
 

@@ -99,7 +99,7 @@ export class Connection {
 		this.#receivedMs = this.#running.now();
 		this.#feed(
 			isBinary
-				? { type: 'garbage', what: 'Expected text frames with JSON, got a binary one' }
+				? { type: 'malformed', what: 'Expected text frames with JSON, got a binary one' }
 				: inputOf(data),
 		);
 	}
@@ -271,7 +271,7 @@ function inputOf(data: RawData): SessionInput {
 	try {
 		return { type: 'client', event: JSON.parse(textOf(data)) };
 	} catch {
-		return { type: 'garbage', what: 'Expected a JSON object, got text that is not JSON' };
+		return { type: 'malformed', what: 'Expected a JSON object, got text that is not JSON' };
 	}
 }
 

@@ -25,8 +25,8 @@ export function readRttm(/** @type {string} */ text) {
 export function errorsOf(/** @type {Turn[]} */ truth, /** @type {Turn[]} */ found, collar = 0) {
 	const stretches = stretchesOf(truth, found, collar);
 	const together = new Map();
-	for (const { seconds, spoken, heard } of stretches)
-		for (const one of heard)
+	for (const { seconds, spoken, detected } of stretches)
+		for (const one of detected)
 			for (const other of spoken) {
 				const row = together.get(one) ?? new Map();
 				row.set(other, (row.get(other) ?? 0) + seconds);
@@ -34,12 +34,12 @@ export function errorsOf(/** @type {Turn[]} */ truth, /** @type {Turn[]} */ foun
 			}
 	const mapping = bestMapping(together, [...new Set(stretches.flatMap(({ spoken }) => spoken))]);
 	const errors = { total: 0, missed: 0, falseAlarm: 0, confused: 0 };
-	for (const { seconds, spoken, heard } of stretches) {
-		const right = heard.filter((speaker) => spoken.includes(mapping.get(speaker))).length;
+	for (const { seconds, spoken, detected } of stretches) {
+		const right = detected.filter((speaker) => spoken.includes(mapping.get(speaker))).length;
 		errors.total += seconds * spoken.length;
-		errors.missed += seconds * Math.max(0, spoken.length - heard.length);
-		errors.falseAlarm += seconds * Math.max(0, heard.length - spoken.length);
-		errors.confused += seconds * (Math.min(spoken.length, heard.length) - right);
+		errors.missed += seconds * Math.max(0, spoken.length - detected.length);
+		errors.falseAlarm += seconds * Math.max(0, detected.length - spoken.length);
+		errors.confused += seconds * (Math.min(spoken.length, detected.length) - right);
 	}
 	return errors;
 }
@@ -69,7 +69,7 @@ function stretchesOf(truth, found, collar) {
 		const start = times[index];
 		const middle = (start + end) / 2;
 		if (collars.some(([from, to]) => from <= middle && middle < to)) return [];
-		return [{ seconds: end - start, spoken: at(truth, middle), heard: at(found, middle) }];
+		return [{ seconds: end - start, spoken: at(truth, middle), detected: at(found, middle) }];
 	});
 }
 

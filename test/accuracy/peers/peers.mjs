@@ -73,15 +73,15 @@ const readdirIfAny = (/** @type {string} */ folder) => (existsSync(folder) ? rea
  * @param {string} model a ggml file
  * @param {string | undefined} ctranslate2 a folder with the same weights, where they are not tiny.en's
  * @param {number} threads
- * @param {(line: string) => void} tell why a peer is not there
+ * @param {(line: string) => void} progress why a peer is not there
  * @returns {Peer[]}
  */
-export function peers(model, ctranslate2, threads, tell) {
+export function peers(model, ctranslate2, threads, progress) {
 	const made = (/** @type {string} */ name, /** @type {() => Peer[]} */ make) => {
 		try {
 			return make();
 		} catch (thrown) {
-			tell(`without ${name}: ${thrown instanceof Error ? thrown.message : thrown}`);
+			progress(`without ${name}: ${thrown instanceof Error ? thrown.message : thrown}`);
 			return [];
 		}
 	};

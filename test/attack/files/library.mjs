@@ -30,9 +30,9 @@ const taken = (config, isolated, way) => `
 	const file = readFileSync(${JSON.stringify(recordingPath('tones-abc'))});
 	const bytes = new Uint8Array(new ArrayBuffer(file.length, { maxByteLength: file.length }));
 	bytes.set(file);
-	const heard = earshot.transcribe(bytes);
+	const transcript = earshot.transcribe(bytes);
 	${way};
-	console.log((await heard).text);`;
+	console.log((await transcript).text);`;
 
 const workers = (options) => `
 	import { Worker } from 'node:worker_threads';
@@ -61,11 +61,15 @@ export async function attack({ check }) {
 		for (const [index, ended] of ends.entries()) {
 			const { what, isolated } = cases[index];
 			const held = ended.code === 0 && ended.stdout.trim() === 'a b c';
-			check(`bytes that are ${what}${isolated ? ', isolated,' : ''} are heard as they were`, held, ended);
+			check(
+				`bytes that are ${what}${isolated ? ', isolated,' : ''} are transcribed as they were`,
+				held,
+				ended,
+			);
 		}
 		for (const isolated of [true, false]) {
 			const threads = await program(workers({ config, isolated }));
-			const what = `worker threads${isolated ? ', isolated,' : ''} that are ended while they load and hear`;
+			const what = `worker threads${isolated ? ', isolated,' : ''} that are ended while they load and transcribe`;
 			const held = threads.stdout.trim() === 'went on';
 			// Node's assertion, for any program whose thread is ended while it compresses: the ratio of a segment.
 			const isOfNode = !isolated && threads.stderr.includes('node_zlib.cc');

@@ -1,5 +1,5 @@
 // Bodies whose length is told twice, wrongly or not at all, and heads beyond every bound: one request is one answer.
-import { exchange, hears, isRefusal, post, request, seen, usualForm } from '../lib/http.mjs';
+import { exchange, isRefusal, isTranscribed, post, request, seen, usualForm } from '../lib/http.mjs';
 
 const load = 'POST /v1/models/zipformer_ctc/load HTTP/1.1';
 const smuggled = 'GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n';
@@ -38,13 +38,13 @@ export async function attack({ server, check }) {
 		check(`${what}: one answer, which is no`, held, seen(answer));
 	}
 	const whole = await post(server.port, chunked(usualForm), { length: null, headers: chunkedHead });
-	check('a form in chunks is heard', hears(whole), seen(whole));
+	check('a form in chunks is transcribed', isTranscribed(whole), seen(whole));
 	const fine = await post(server.port, chunked(usualForm, { size: 1 }), {
 		length: null,
 		headers: chunkedHead,
 		timeoutMs: 15_000,
 	});
-	check('a form in chunks of one byte is heard', hears(fine), seen(fine));
+	check('a form in chunks of one byte is transcribed', isTranscribed(fine), seen(fine));
 	const bad = [
 		['a chunk of an impossible size', 'ffffffffffffffffff\r\nabc'],
 		['a chunk whose size is no number', 'zz\r\nabc'],
@@ -69,7 +69,7 @@ export async function attack({ server, check }) {
 		half: true,
 		timeoutMs: 3_000,
 	});
-	check('a client that goes away in the middle gets no words', !hears(long), seen(long));
+	check('a client that goes away in the middle gets no words', !isTranscribed(long), seen(long));
 	const heads = [
 		[
 			'a header of 20 KB',

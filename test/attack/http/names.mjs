@@ -1,7 +1,7 @@
 // Names that are paths, addresses, headers or commands: of files, of models and of languages.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { abc, field, file, form, get, hears, isRefusal, json, post, seen } from '../lib/http.mjs';
+import { abc, field, file, form, get, isRefusal, isTranscribed, json, post, seen } from '../lib/http.mjs';
 
 const fileNames = [
 	'../../../../etc/passwd',
@@ -38,8 +38,8 @@ export async function attack({ server, check }) {
 		const answer = await post(server.port, form([file(abc, 'file', name)]));
 		const what = JSON.stringify(name.slice(0, 30));
 		check(
-			`a file named ${what} is heard or refused`,
-			hears(answer) || isRefusal(answer, 400, 413),
+			`a file named ${what} is transcribed or refused`,
+			isTranscribed(answer) || isRefusal(answer, 400, 413),
 			seen(answer),
 		);
 	}
@@ -47,11 +47,11 @@ export async function attack({ server, check }) {
 	for (const name of modelNames) {
 		const answer = await post(server.port, form([field('model', name), file(abc)]));
 		const what = JSON.stringify(name.slice(0, 30));
-		const told = secrets(server).filter((word) => answer.text.includes(word));
+		const leaked = secrets(server).filter((word) => answer.text.includes(word));
 		check(
 			`the model ${what} is not found`,
-			isRefusal(answer, 400, 404) && told.length === 0,
-			`${seen(answer)} ${told}`,
+			isRefusal(answer, 400, 404) && leaked.length === 0,
+			`${seen(answer)} ${leaked}`,
 		);
 		check(`the model ${what} adds no header`, !/^x-evil/im.test(answer.head), answer.head);
 	}
@@ -67,7 +67,7 @@ export async function attack({ server, check }) {
 	const damaged = await post(server.port, form([file('no audio at all')]));
 	const paths = secrets(server).filter((word) => JSON.stringify(json(damaged) ?? '').includes(word));
 	check(
-		'a refused recording tells no path of the server',
+		'a refused recording shows no path of the server',
 		isRefusal(damaged, 400) && paths.length === 0,
 		seen(damaged),
 	);

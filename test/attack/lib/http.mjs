@@ -102,4 +102,4 @@ export function isRefusal(answer, ...statuses) {
 	return statuses.includes(answer.status) && typeof error?.message === 'string' && 'code' in error;
 }
 
-export const hears = (answer, text = 'a b c') => answer.status === 200 && json(answer)?.text === text;
+export const isTranscribed = (answer, text = 'a b c') => answer.status === 200 && json(answer)?.text === text;

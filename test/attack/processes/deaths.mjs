@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import process from 'node:process';
-import { field, file, form, hears, isRefusal, post, request, seen } from '../lib/http.mjs';
+import { field, file, form, isRefusal, isTranscribed, post, request, seen } from '../lib/http.mjs';
 import { recording, root, startServer, until } from '../lib/server.mjs';
 
 const slowForm = form([field('model', 'slow'), file(recording('tones-abc'))]);
@@ -24,7 +24,7 @@ async function engineDies({ server, check }) {
 	);
 	await until(async () => (await server.loaded()).slow?.requests === 6);
 	process.kill((await server.loaded()).slow.pid, 'SIGKILL');
-	const wrong = (await answers).filter((answer) => !hears(answer));
+	const wrong = (await answers).filter((answer) => !isTranscribed(answer));
 	check('six requests survive kill −9 of their engine', wrong.length === 0, wrong[0] && seen(wrong[0]));
 
 	const crash = form([field('model', 'crash_on_e'), file(recording('tones-abcde'))]);
@@ -34,7 +34,7 @@ async function engineDies({ server, check }) {
 	);
 	check(
 		'a recording that kills the engine fails alone',
-		isRefusal(bad, 500) && others.every((each) => hears(each)),
+		isRefusal(bad, 500) && others.every((each) => isTranscribed(each)),
 		seen(bad),
 	);
 }

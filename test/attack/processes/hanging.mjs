@@ -1,6 +1,6 @@
-// An engine's process that is stopped: noticed, told of, replaced, and its request answered.
+// An engine's process that is stopped: noticed, reported, replaced, and its request answered.
 import process from 'node:process';
-import { exchange, hears, isRefusal, post, request, seen } from '../lib/http.mjs';
+import { exchange, isRefusal, isTranscribed, post, request, seen } from '../lib/http.mjs';
 import { startServer, until } from '../lib/server.mjs';
 
 const model = 'zipformer_ctc';
@@ -26,11 +26,11 @@ export async function attack({ check }) {
 	};
 	try {
 		const pid = await stopped();
-		const heard = post(server.port, undefined, { timeoutMs: 20_000 });
-		const told = await until(async () => (await server.loaded())[model]?.state === 'unresponsive');
-		const answer = await heard;
-		check('a request on a stopped engine is answered by the next one', hears(answer), seen(answer));
-		check('ps shows that it does not respond', told);
+		const answered = post(server.port, undefined, { timeoutMs: 20_000 });
+		const isShown = await until(async () => (await server.loaded())[model]?.state === 'unresponsive');
+		const answer = await answered;
+		check('a request on a stopped engine is answered by the next one', isTranscribed(answer), seen(answer));
+		check('ps shows that it does not respond', isShown);
 		check('the stopped process is gone', (await server.loaded())[model]?.pid !== pid);
 
 		await stopped();
@@ -43,7 +43,7 @@ export async function attack({ check }) {
 			seen(gone),
 		);
 		const after = await post(server.port, undefined, { timeoutMs: 20_000 });
-		check('and the next request loads it again', hears(after), seen(after));
+		check('and the next request loads it again', isTranscribed(after), seen(after));
 	} finally {
 		await server.stop();
 	}

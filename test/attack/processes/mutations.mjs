@@ -1,4 +1,4 @@
-// Recordings with damaged bytes, of several containers: each is heard or refused, and no process ends of it.
+// Recordings with damaged bytes, of several containers: each is transcribed or refused, and no process ends of it.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -45,7 +45,7 @@ export async function attack({ server, check }) {
 			);
 			wrong.push(...answers.filter((answer) => answer.status !== 200 && !isRefusal(answer, 400)).map(seen));
 		}
-		check(`${each} damaged recordings (${name}) are heard or refused`, wrong.length === 0, wrong[0]);
+		check(`${each} damaged recordings (${name}) are transcribed or refused`, wrong.length === 0, wrong[0]);
 	}
 	const after = (await server.loaded()).zipformer_ctc?.pid;
 	check('the process that read them is still the same', before === after && before !== undefined, {

@@ -30,7 +30,7 @@ function firstMsOf({ turns, sentAt }, { roundMs, firstWordEndMs }) {
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function liveLatency({ seconds, tell }) {
+export async function liveLatency({ seconds, report }) {
 	const files = sherpaShape('streaming-zipformer-medium');
 	const tiny = realWhisper();
 	const models = {
@@ -51,12 +51,12 @@ export async function liveLatency({ seconds, tell }) {
 		if (heard.failed > 0 || heard.turns.length < rounds / 2)
 			throw new Error(`${heard.turns.length} turns of ${rounds} were heard, ${heard.failed} failed`);
 		const [first, final] = [firstMsOf(heard, words), finalMsOf(heard)];
-		tell(`  ${streaming}: first text ${both(first)}; final ${both(final)}`);
+		report(`  ${streaming}: first text ${both(first)}; final ${both(final)}`);
 		const sentences = await realSentences();
 		await speaker(server.base, sentences, 5, { model: 'tiny' });
 		const turns = await speaker(server.base, sentences, 6 * seconds, { model: 'tiny' });
 		const late = finalMsOf(turns);
-		tell(`  ${whisper}: final ${both(late)}`);
+		report(`  ${whisper}: final ${both(late)}`);
 		/** @type {(what: string, values: number[], atMost: number, model: string) => import('../bench.mjs').Figure} */
 		const figure = (what, values, atMost, model) => ({
 			what: `one session, ${what}, p95`,

@@ -44,7 +44,7 @@ function speakers(base, pcm, count) {
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function liveMixed({ seconds, tell }) {
+export async function liveMixed({ seconds, report }) {
 	const path = realWhisper();
 	const model = `whisper-tiny.en ${shortHash(path)}`;
 	const pcm = await realSentences();
@@ -82,35 +82,35 @@ export async function liveMixed({ seconds, tell }) {
 	try {
 		await crowd({ url, fields, clients: 1, requests: 2, clipFiles: clips.files });
 		const dictation = { alone: await dictated(forSeconds) };
-		tell(`  dictations alone: p95 ${late(dictation.alone).toFixed(0)} ms`);
+		report(`  dictations alone: p95 ${late(dictation.alone).toFixed(0)} ms`);
 		const lone = await uploaded(false);
-		tell(`  recording alone: ${lone.speed.toFixed(1)} audio s/s`);
+		report(`  recording alone: ${lone.speed.toFixed(1)} audio s/s`);
 		const pair = await uploaded(true);
-		tell(
+		report(
 			`  recording and dictations: ${pair.speed.toFixed(1)} audio s/s, p95 ${late(pair.latencies).toFixed(0)} ms`,
 		);
 		let stop = speakers(base, pcm, 1);
 		const besideOne = await dictated(forSeconds);
 		await stop();
-		tell(`  one live session and dictations: p95 ${late(besideOne).toFixed(0)} ms`);
+		report(`  one live session and dictations: p95 ${late(besideOne).toFixed(0)} ms`);
 		stop = speakers(base, pcm, 1);
 		const uploadBesideOne = await uploaded(false);
 		await stop();
-		tell(`  one live session and the recording: ${uploadBesideOne.speed.toFixed(1)} audio s/s`);
+		report(`  one live session and the recording: ${uploadBesideOne.speed.toFixed(1)} audio s/s`);
 		stop = speakers(base, pcm, sessions);
 		await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 		const live = { alone: await stop() };
-		tell(`  ${sessions} live sessions alone: p95 ${late(live.alone).toFixed(0)} ms`);
+		report(`  ${sessions} live sessions alone: p95 ${late(live.alone).toFixed(0)} ms`);
 		stop = speakers(base, pcm, sessions);
 		const beside = await dictated(forSeconds);
 		const withDictations = await stop();
-		tell(
+		report(
 			`  ${sessions} live sessions and dictations: p95 ${late(withDictations).toFixed(0)} ms, ${late(beside).toFixed(0)} ms`,
 		);
 		stop = speakers(base, pcm, sessions);
 		const all = await uploaded(true);
 		const withAll = await stop();
-		tell(
+		report(
 			`  all: recording ${all.speed.toFixed(1)} audio s/s, dictations p95 ${late(all.latencies).toFixed(0)} ms, live p95 ${late(withAll).toFixed(0)} ms`,
 		);
 		const shown = (/** @type {number[]} */ values) => `p95 ${late(values).toFixed(0)} ms`;

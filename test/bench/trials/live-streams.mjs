@@ -32,13 +32,13 @@ async function cost(task) {
 	return found;
 }
 
-/** @param {object} task @param {(line: string) => void} tell @returns {Promise<number>} most that keep up */
-async function mostOf(task, tell) {
+/** @param {object} task @param {(line: string) => void} report @returns {Promise<number>} most that keep up */
+async function mostOf(task, report) {
 	let most = 0;
 	for (const streams of speakers) {
 		const { lagMs, driftMs, processorSeconds } = await cost({ ...task, streams, realTime: true });
 		const busy = (100 * processorSeconds * streams).toFixed(0);
-		tell(
+		report(
 			`  ${streams} in real time: p95 lag ${lagMs.toFixed(0)} ms, ${driftMs.toFixed(0)} ms more at the end than at the start, ${busy} % of a processor`,
 		);
 		if (lagMs > maxLagMs || driftMs > maxDriftMs) break;
@@ -51,7 +51,7 @@ async function mostOf(task, tell) {
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function liveBatches({ rounds, seconds, tell }) {
+export async function liveBatches({ rounds, seconds, report }) {
 	const figures = [];
 	for (const { name, shape } of models) {
 		const files = sherpaShape(shape);
@@ -65,7 +65,7 @@ export async function liveBatches({ rounds, seconds, tell }) {
 				spent.alone.push((await cost({ ...task, batch: 1 })).processorSeconds);
 			}
 			const [together, alone] = [spent.together, spent.alone].map((each) => 1000 * median(each));
-			tell(
+			report(
 				`  ${name}, ${streams} streams: ${together.toFixed(1)} ms a second, ${alone.toFixed(1)} one by one`,
 			);
 			figures.push({
@@ -86,11 +86,11 @@ export async function liveBatches({ rounds, seconds, tell }) {
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function liveStreams({ seconds, tell }) {
+export async function liveStreams({ seconds, report }) {
 	const [{ name, shape }] = models;
 	const files = sherpaShape(shape);
-	const most = await mostOf({ type, files, seconds, batch: 8 }, tell);
-	const beside = await mostOf({ type, files, seconds, batch: 1 }, tell);
+	const most = await mostOf({ type, files, seconds, batch: 8 }, report);
+	const beside = await mostOf({ type, files, seconds, batch: 1 }, report);
 	return [
 		{
 			what: `${name}, live streams in real time on one thread, p95 lag of at most ${maxLagMs} ms`,

@@ -27,7 +27,7 @@ async function inTime(base) {
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function liveTurns({ seconds, tell }) {
+export async function liveTurns({ seconds, report }) {
 	const path = realWhisper();
 	const model = `whisper-tiny.en ${shortHash(path)}`;
 	const pcm = await realSentences();
@@ -53,7 +53,7 @@ export async function liveTurns({ seconds, tell }) {
 			const failed = heard.reduce((sum, each) => sum + each.failed, 0);
 			const [middle, late] = [0.5, 0.95].map((part) => percentile(finals, part));
 			const seen = `${finals.length} turns, text ${middle.toFixed(0)} ms after the silence, p95 ${late.toFixed(0)} ms; ${(100 * share).toFixed(1)} % of the audio taken in within ${maxLagSeconds} s; ${failed} failed`;
-			tell(`  ${count} sessions: ${seen}`);
+			report(`  ${count} sessions: ${seen}`);
 			const holds = share >= 0.95 && failed === 0 && late <= 1000 * maxLagSeconds;
 			if (!holds) break;
 			most = count;

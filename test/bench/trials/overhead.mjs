@@ -12,7 +12,7 @@ const clipSeconds = 2;
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function overhead({ rounds, seconds, tell }) {
+export async function overhead({ rounds, seconds, report }) {
 	const rates = [];
 	const alone = [];
 	const server = await nullServer();
@@ -27,7 +27,7 @@ export async function overhead({ rounds, seconds, tell }) {
 				throw new Error(`${failed} requests failed: ${[...many.failures, ...one.failures].join('; ')}`);
 			rates.push(many.latencies.length / many.wallSeconds);
 			alone.push(percentile(one.latencies, 0.5));
-			tell(`  ${rates.at(-1).toFixed(0)} requests/s, alone ${alone.at(-1).toFixed(1)} ms`);
+			report(`  ${rates.at(-1).toFixed(0)} requests/s, alone ${alone.at(-1).toFixed(1)} ms`);
 		}
 	} finally {
 		await server.stop();

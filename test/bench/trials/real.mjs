@@ -34,11 +34,11 @@ const maxErrorShare = 0.4;
  * @param {Record<string, Side>} sides
  * @param {Asks} asks
  * @param {number} rounds
- * @param {(line: string) => void} tell
+ * @param {(line: string) => void} report
  * @returns {Promise<{ seen: Record<string, import('../lib/client.mjs').Seen[]>, failed: Record<string, string> }>} what
  * each side did in each round; why a side did not
  */
-async function taken(sides, asks, rounds, tell) {
+async function taken(sides, asks, rounds, report) {
 	/** @type {Record<string, import('../lib/client.mjs').Seen[]>} */
 	const seen = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
 	/** @type {Record<string, string>} */
@@ -49,12 +49,12 @@ async function taken(sides, asks, rounds, tell) {
 			try {
 				const one = await run(asks);
 				seen[name].push(one);
-				tell(`  ${asks.clients} clients, ${name}: ${speed(one).toFixed(1)} audio s/s`);
+				report(`  ${asks.clients} clients, ${name}: ${speed(one).toFixed(1)} audio s/s`);
 			} catch (error) {
 				if (own.includes(name)) throw error;
 				failed[name] = error.message;
 				delete seen[name];
-				tell(`  ${asks.clients} clients, ${name}: ${error.message}`);
+				report(`  ${asks.clients} clients, ${name}: ${error.message}`);
 			}
 		}
 	}
@@ -148,7 +148,7 @@ const missing = (peer, model) =>
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function realThroughput({ rounds, seconds, tell }) {
+export async function realThroughput({ rounds, seconds, report }) {
 	const file = realWhisper();
 	const clips = await realClips(clipSeconds, clipCount);
 	const peer = fasterWhisper();
@@ -157,7 +157,7 @@ export async function realThroughput({ rounds, seconds, tell }) {
 	const figures = [];
 	for (const clients of [1, 8, 32]) {
 		const sides = { ...servers(file, material), ...peerSides(peer, material, clipWays(clients)) };
-		const { seen, failed } = await taken(sides, { clients, seconds }, rounds, tell);
+		const { seen, failed } = await taken(sides, { clients, seconds }, rounds, report);
 		const targets = Object.keys(seen).flatMap((name) => {
 			if (clients !== 8) return [];
 			if (name === usual) return own.map((side) => ({ side, peer: name, atLeast: 12 }));
@@ -177,7 +177,7 @@ export async function realThroughput({ rounds, seconds, tell }) {
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function realLong({ rounds, tell }) {
+export async function realLong({ rounds, report }) {
 	const file = realWhisper();
 	const long = await realLongFile(longSeconds);
 	const peer = fasterWhisper();
@@ -185,7 +185,7 @@ export async function realLong({ rounds, tell }) {
 	const material = { files: long.files, warmUp: (await realClips(clipSeconds, 1)).files[0] };
 	const { [careful]: _, ...overHttp } = servers(file, material);
 	const sides = { ...overHttp, ...peerSides(peer, material, longWays) };
-	const { seen, failed } = await taken(sides, { clients: 1, requests: 1 }, Math.min(rounds, 2), tell);
+	const { seen, failed } = await taken(sides, { clients: 1, requests: 1 }, Math.min(rounds, 2), report);
 	const targets = own.map((side) => ({ side, peer: usual, atLeast: 1.8 }));
 	const what = `one recording of ${(long.seconds / 60).toFixed(1)} minutes`;
 	return [

@@ -16,7 +16,7 @@ const withModel = (model, options = {}, flags = []) =>
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function throughput({ rounds, seconds, tell }) {
+export async function throughput({ rounds, seconds, report }) {
 	const file = whisperShape('base', 25);
 	const model = `base shape, 25 tokens a window, f16, ${shortHash(file)}`;
 	const { server: usual } = whisperPrograms('default');
@@ -48,7 +48,7 @@ export async function throughput({ rounds, seconds, tell }) {
 			for (const [name, run] of Object.entries(sides)) {
 				const { audioSeconds, wallSeconds } = await run(clients);
 				speeds[name].push(audioSeconds / wallSeconds);
-				tell(`  ${clients} clients, ${name}: ${(audioSeconds / wallSeconds).toFixed(1)} audio s/s`);
+				report(`  ${clients} clients, ${name}: ${(audioSeconds / wallSeconds).toFixed(1)} audio s/s`);
 			}
 		}
 		for (const { side, peer, atLeast } of targets) {
@@ -71,7 +71,7 @@ export async function throughput({ rounds, seconds, tell }) {
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function longFile({ rounds, tell }) {
+export async function longFile({ rounds, report }) {
 	const file = whisperShape('base', 75);
 	const { server: usual } = whisperPrograms('default');
 	const asks = { clients: 1, requests: 1, clipSeconds: 600 };
@@ -83,7 +83,7 @@ export async function longFile({ rounds, tell }) {
 			await turn(() => whisperServer(usual, file), { ...asks, fields: plain }),
 		];
 		for (const [side, { wallSeconds }] of sides.entries()) times[side].push(wallSeconds);
-		tell(`  10 minutes: ${sides.map(({ wallSeconds }) => wallSeconds.toFixed(1)).join(' s beside ')} s`);
+		report(`  10 minutes: ${sides.map(({ wallSeconds }) => wallSeconds.toFixed(1)).join(' s beside ')} s`);
 	}
 	return [
 		{
@@ -101,7 +101,7 @@ export async function longFile({ rounds, tell }) {
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function latency({ tell }) {
+export async function latency({ report }) {
 	const file = whisperShape('base', 25);
 	const server = await withModel(file);
 	try {
@@ -118,7 +118,7 @@ export async function latency({ tell }) {
 		await long;
 		const both = (latencies) =>
 			`p50 ${percentile(latencies, 0.5).toFixed(0)} ms, p95 ${percentile(latencies, 0.95).toFixed(0)} ms`;
-		tell(`  ${idle.latencies.length} alone, ${busy.length} beside the recording`);
+		report(`  ${idle.latencies.length} alone, ${busy.length} beside the recording`);
 		return [
 			{
 				what: '3 s clips while a 10-minute recording runs, p95 against idle',

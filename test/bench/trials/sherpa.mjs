@@ -56,7 +56,7 @@ async function peer(task) {
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function sherpa({ rounds, seconds, tell }) {
+export async function sherpa({ rounds, seconds, report }) {
 	const figures = [];
 	for (const { name, type, shape, int8 } of models) {
 		const files = sherpaShape(shape, { int8 });
@@ -76,7 +76,7 @@ export async function sherpa({ rounds, seconds, tell }) {
 					(threads, index) => `sherpa-onnx-node ${others[index][round].toFixed(1)} (${threads} threads)`,
 				),
 			];
-			tell(`  ${name}: ${told.join(', ')} audio s/s`);
+			report(`  ${name}: ${told.join(', ')} audio s/s`);
 		}
 		const best = others.reduce((a, b) => (median(b) > median(a) ? b : a));
 		const threads = peerThreads[others.indexOf(best)];

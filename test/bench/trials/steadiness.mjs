@@ -23,7 +23,7 @@ const models = () =>
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function memory({ tell }) {
+export async function memory({ report }) {
 	const server = await earshot(both());
 	try {
 		const kinds = [
@@ -42,7 +42,7 @@ export async function memory({ tell }) {
 			return residentMegabytes(server.pid);
 		};
 		const early = await some(200);
-		tell(`  after 200: ${early.toFixed(0)} MiB`);
+		report(`  after 200: ${early.toFixed(0)} MiB`);
 		const late = await some(1800);
 		return [
 			{
@@ -63,7 +63,7 @@ export async function memory({ tell }) {
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function survival({ seconds, tell }) {
+export async function survival({ seconds, report }) {
 	const server = await earshot({ tiny: both().tiny });
 	try {
 		const asks = { url: server.url, fields: { model: 'tiny', response_format: 'json' }, clients: 8 };
@@ -83,7 +83,7 @@ export async function survival({ seconds, tell }) {
 			kills++;
 		}
 		const { failed, failures, latencies, odd } = await asking;
-		tell(`  ${latencies.length} answered, ${kills} kills; ${failures.join('; ')}`);
+		report(`  ${latencies.length} answered, ${kills} kills; ${failures.join('; ')}`);
 		return [
 			{
 				what: `requests lost of ${latencies.length + failed} under 8 clients, the host killed ${kills} times`,
@@ -102,7 +102,7 @@ export async function survival({ seconds, tell }) {
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function cancelling({ rounds, tell }) {
+export async function cancelling({ rounds, report }) {
 	const path = whisperShape('base', 25);
 	const { times, wholeMs } = await inProcess('cancelled.mjs', {
 		path,
@@ -111,7 +111,7 @@ export async function cancelling({ rounds, tell }) {
 		tries: 12 * rounds,
 	});
 	const inOrder = times.toSorted((a, b) => a - b).map((time) => time.toFixed(0));
-	tell(`  a batch takes ${wholeMs.toFixed(0)} ms; gone after ${inOrder.join(', ')} ms`);
+	report(`  a batch takes ${wholeMs.toFixed(0)} ms; gone after ${inOrder.join(', ')} ms`);
 	return [
 		{
 			what: `milliseconds until a cancelled clip has left its batch of four, the longest of ${times.length} tries`,

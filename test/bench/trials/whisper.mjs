@@ -39,7 +39,7 @@ function profile(total, { context, short }, perToken) {
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function whisper({ rounds, tell }) {
+export async function whisper({ rounds, report }) {
 	const { cli } = whisperPrograms('default');
 	const few = whisperShape('base', 25);
 	const many = whisperShape('base', 75);
@@ -56,7 +56,7 @@ export async function whisper({ rounds, tell }) {
 	const times = {};
 	const note = (name, ms) => {
 		times[name] = [...(times[name] ?? []), ms];
-		tell(`  ${name}: ${ms.toFixed(0)} ms`);
+		report(`  ${name}: ${ms.toFixed(0)} ms`);
 	};
 	for (let round = 0; round < rounds; round++) {
 		for (const seconds of [10, 30]) {

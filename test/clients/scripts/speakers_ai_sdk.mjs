@@ -12,7 +12,7 @@ const { providerMetadata, segments, warnings } = await transcribe({
 	audio: readFileSync(file),
 	maxRetries: 0,
 });
-const told = providerMetadata.openai.segments;
-if (warnings.length > 0 || told.some(({ text }, at) => text !== segments[at].text))
-	throw new Error(JSON.stringify({ warnings, told, segments }));
-stdout.write(JSON.stringify([told.map(({ speaker, text }) => `${speaker}:${text}`).join('\n')]));
+const lines = providerMetadata.openai.segments;
+if (warnings.length > 0 || lines.some(({ text }, at) => text !== segments[at].text))
+	throw new Error(JSON.stringify({ warnings, lines, segments }));
+stdout.write(JSON.stringify([lines.map(({ speaker, text }) => `${speaker}:${text}`).join('\n')]));

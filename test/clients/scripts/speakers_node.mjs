@@ -12,7 +12,7 @@ const request = {
 	known_speaker_names: ['Ann'],
 	known_speaker_references: [`data:audio/wav;base64,${readFileSync(reference).toString('base64')}`],
 };
-const told = (segments) => segments.map(({ speaker, text }) => `${speaker}:${text}`).join('\n');
+const lines = (segments) => segments.map(({ speaker, text }) => `${speaker}:${text}`).join('\n');
 
 const whole = await transcriptions.create({ ...request, file: createReadStream(file) });
 const segments = [];
@@ -27,4 +27,4 @@ for await (const event of await transcriptions.create({
 }
 if (last.type !== 'transcript.text.done' || last.text !== whole.text)
 	throw new Error(`the stream ended with ${JSON.stringify(last)}`);
-stdout.write(JSON.stringify([told(whole.segments), told(segments)]));
+stdout.write(JSON.stringify([lines(whole.segments), lines(segments)]));

@@ -22,7 +22,7 @@ request = {
 }
 
 
-def told(segments):
+def lines(segments):
     return "\n".join(f"{segment.speaker}:{segment.text}" for segment in segments)
 
 
@@ -30,13 +30,13 @@ def whole():
     answer = client.audio.transcriptions.create(file=open(file, "rb"), **request)
     assert isinstance(answer, TranscriptionDiarized), type(answer)
     assert answer.task == "transcribe" and answer.usage is not None, answer
-    return told(answer.segments)
+    return lines(answer.segments)
 
 
 def strict():
     """The answer is exactly what the client declares."""
     raw = client.audio.transcriptions.with_raw_response.create(file=open(file, "rb"), **request)
-    return told(TypeAdapter(TranscriptionDiarized).validate_json(raw.text, strict=True).segments)
+    return lines(TypeAdapter(TranscriptionDiarized).validate_json(raw.text, strict=True).segments)
 
 
 def stream():
@@ -47,13 +47,13 @@ def stream():
         if event.type == "transcript.text.segment":
             segments.append(event)
     assert event.type == "transcript.text.done", event
-    return told(segments)
+    return lines(segments)
 
 
 async def asynchronous():
     async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as other:
         answer = await other.audio.transcriptions.create(file=open(file, "rb"), **request)
-        return told(answer.segments)
+        return lines(answer.segments)
 
 
 print(json.dumps([whole(), strict(), stream(), asyncio.run(asynchronous())]))

@@ -56,15 +56,15 @@ async def streamed_text(client):
     await client.write_event(Transcribe(name=model, transcript_names=["Printing"]).event())
     await say(client, 24000)
     await answer(client, TranscriptStart)
-    told = ""
+    text = ""
     while True:
         event = await client.read_event()
         assert event is not None and event.type != "error", event
         if Transcript.is_type(event.type):
-            assert Transcript.from_event(event).text == told, (event, told)
+            assert Transcript.from_event(event).text == text, (event, text)
             await answer(client, TranscriptStop)
-            return told
-        told += TranscriptChunk.from_event(event).text
+            return text
+        text += TranscriptChunk.from_event(event).text
 
 
 async def main():

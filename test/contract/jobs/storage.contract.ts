@@ -295,10 +295,10 @@ export function storageContract(name: string, contract: StorageContract): void {
 			const { queue } = storage;
 			const given = unit();
 			const control = new AbortController();
-			const told: JobEvent[] = [];
+			const events: JobEvent[] = [];
 			const watching = (async () => {
 				for await (const event of queue.watch(given.jobId, control.signal)) {
-					told.push(event);
+					events.push(event);
 					if (event.type === 'progress') control.abort();
 				}
 			})();
@@ -307,9 +307,9 @@ export function storageContract(name: string, contract: StorageContract): void {
 			await lease.checkpoint(clipOf(0));
 			await lease.progress(1, 2);
 			await watching;
-			expect(told).toContainEqual({ type: 'clip', clip: clipOf(0) });
-			expect(told.at(-1)).toEqual({ type: 'progress', processed: 1, duration: 2 });
-			expect(told[0]).toEqual({ type: 'changed' });
+			expect(events).toContainEqual({ type: 'clip', clip: clipOf(0) });
+			expect(events.at(-1)).toEqual({ type: 'progress', processed: 1, duration: 2 });
+			expect(events[0]).toEqual({ type: 'changed' });
 		});
 
 		test('removes a unit, and accepts the same one again', async () => {

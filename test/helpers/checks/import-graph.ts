@@ -34,12 +34,16 @@ export function readGraph(folder: string): Graph {
 	return { files, imports: files.flatMap(importsOf) };
 }
 
-/** Files that `start` loads, itself included: what it imports by value, and what those import. */
+/** Files that `start` imports, itself included, and what those import: by value, for types, or when they run. */
 export function closureOf({ imports }: Pick<Graph, 'imports'>, start: string): ReadonlySet<string> {
 	const found = new Set([start]);
-	for (const file of found)
-		for (const { from, to, typeOnly } of imports) if (from === file && !typeOnly) found.add(to);
+	for (const file of found) for (const { from, to } of imports) if (from === file) found.add(to);
 	return found;
+}
+
+/** `@koa/router` of `@koa/router/types.js`. */
+export function packageOf(name: string): string {
+	return /^(@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? name;
 }
 
 function withoutComments(code: string): string {
@@ -48,7 +52,7 @@ function withoutComments(code: string): string {
 
 export function importsOf({ path: from, code }: Pick<SourceFile, 'path' | 'code'>): Import[] {
 	const statements = code.matchAll(/^(?:import|export)\s+(type\s)?([^;'"]*?from\s+)?['"]([^'"]+)['"]/gm);
-	const calls = code.matchAll(/\b(?:import|require)\(\s*['"]([^'"]+)['"]/g);
+	const calls = code.matchAll(/\b(?:import|require)\(\s*['"`]([^'"`]+)['"`]/g);
 	return [
 		...[...statements].map(([, type, names = '', to = '']) => ({
 			from,

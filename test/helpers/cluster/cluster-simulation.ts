@@ -86,8 +86,8 @@ interface Work {
 	readonly from: number;
 	/** When it began to transcribe. */
 	startAt: number;
-	/** Clips, or groups, that it has told of. */
-	told: number;
+	/** Clips, or groups, that it has reported. */
+	reported: number;
 	isOver: boolean;
 }
 
@@ -108,7 +108,7 @@ interface SimUnit {
 	readonly groups: number;
 	record: UnitRecord;
 	isInTransport: boolean;
-	/** Whose lock it is: nobody's, or that of a work. */
+	/** The work that holds its lock, if any. */
 	lockedBy: { worker: SimWorker; work: Work } | undefined;
 	releasedAt: number;
 	lostAt: number | undefined;
@@ -444,20 +444,20 @@ class Simulation {
 			number: after.number,
 			from: unit.groups > 0 ? (after.groups ?? 0) : after.clips,
 			startAt,
-			told: unit.groups > 0 ? (after.groups ?? 0) : after.clips,
+			reported: unit.groups > 0 ? (after.groups ?? 0) : after.clips,
 			isOver: false,
 		};
 		unit.lockedBy = { worker, work };
 		worker.works.add(work);
-		// Whoever went on with it may have died before it said that it was done.
-		if (unit.groups > 0 && work.told === unit.groups) this.#finish(worker, work);
+		// The worker that continued it may have died before it said that it was done.
+		if (unit.groups > 0 && work.reported === unit.groups) this.#finish(worker, work);
 		else this.#nextClip(worker, work);
 	}
 
 	#nextClip(worker: SimWorker, work: Work): void {
 		const isCut = work.unit.groups > 0;
 		const each = isCut ? (groupClips * clipSeconds) / cutPace : clipSeconds / pace;
-		const at = work.startAt + (work.told - work.from + 1) * each;
+		const at = work.startAt + (work.reported - work.from + 1) * each;
 		this.#agenda.add(Math.max(this.#now, at), () =>
 			isCut ? this.#groupCut(worker, work) : this.#clipDone(worker, work),
 		);
@@ -470,9 +470,9 @@ class Simulation {
 			return;
 		}
 		const { unit } = work;
-		const clips = Math.min(groupClips, unit.clips - work.told * groupClips);
-		const start = work.told * groupClips * clipSeconds;
-		const group = { group: work.told, start, end: start + clips * clipSeconds, clips, blob: blob() };
+		const clips = Math.min(groupClips, unit.clips - work.reported * groupClips);
+		const start = work.reported * groupClips * clipSeconds;
+		const group = { group: work.reported, start, end: start + clips * clipSeconds, clips, blob: blob() };
 		const after = withGroup(unit.record, work.number, group, undefined);
 		if (after === null) {
 			this.#counts.fenced++;
@@ -482,22 +482,22 @@ class Simulation {
 		unit.record = after.whole;
 		this.#counts.groups++;
 		this.#queue(after.group, { job: unit.job, clips, groups: 0 });
-		work.told++;
+		work.reported++;
 		this.#release(unit.unit.model);
-		if (work.told < unit.groups) this.#nextClip(worker, work);
+		if (work.reported < unit.groups) this.#nextClip(worker, work);
 		else this.#finish(worker, work);
 		this.#dispatch();
 	}
 
 	#clipDone(worker: SimWorker, work: Work): void {
 		if (work.isOver || worker.state === 'down') return;
-		// What a paused or cut off worker has to tell waits until it can.
+		// What a paused or cut off worker has to report waits until it can.
 		if (worker.state !== 'up') {
 			this.#agenda.add(worker.since, () => this.#clipDone(worker, work));
 			return;
 		}
 		const { unit } = work;
-		const clip = { clip: work.told, processed: (work.told + 1) * clipSeconds };
+		const clip = { clip: work.reported, processed: (work.reported + 1) * clipSeconds };
 		const after = checkpointed(unit.record, work.number, clip);
 		if (after === null) {
 			this.#counts.fenced++;
@@ -507,8 +507,8 @@ class Simulation {
 		}
 		if (after.clips !== unit.record.clips + 1) this.#counts.disorder++;
 		unit.record = after;
-		work.told++;
-		if (work.told < unit.clips) this.#nextClip(worker, work);
+		work.reported++;
+		if (work.reported < unit.clips) this.#nextClip(worker, work);
 		else this.#finish(worker, work);
 	}
 
@@ -532,7 +532,7 @@ class Simulation {
 		this.#dispatch();
 	}
 
-	/** As who hears of the end of a unit does. */
+	/** As a worker does when it learns of the end of a unit. */
 	#settle(job: SimJob): void {
 		const [whole, ...groups] = job.units;
 		const states = job.units.map(({ unit: { part }, record: { stage, result } }) =>

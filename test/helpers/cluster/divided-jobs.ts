@@ -42,7 +42,7 @@ export interface JobsInMemory {
 	readonly service: JobService;
 	readonly metrics: Metrics;
 	/** Where clips that were transcribed begin, by the worker's name. */
-	readonly heard: { readonly worker: string; readonly start: number }[];
+	readonly clipsRun: { readonly worker: string; readonly start: number }[];
 	/** Called before a clip gets its text; may wait or throw. */
 	onClip: (clip: { readonly worker: string; readonly start: number }) => Promise<void> | void;
 	/** A worker that takes so many units at a time; ends with the test. */
@@ -95,7 +95,7 @@ export function jobsInMemory(recording: ScriptedRecording): JobsInMemory {
 		rmSync(folder, { recursive: true, force: true });
 	});
 	const jobs: JobsInMemory = {
-		...{ storage, records, clock, metrics, heard: [], onClip: () => {} },
+		...{ storage, records, clock, metrics, clipsRun: [], onClip: () => {} },
 		service: serviceOf(storage),
 		worker(name, slots = 2) {
 			const own = storageOf(name);
@@ -171,7 +171,7 @@ function modelOf(
 		run: ({ clips }) =>
 			clips.map(async ({ start, samples }): Promise<ClipResult> => {
 				await jobs.onClip({ worker, start });
-				jobs.heard.push({ worker, start });
+				jobs.clipsRun.push({ worker, start });
 				const digest = createHash('sha256').update(samples.subarray(0, 1000)).digest('hex').slice(0, 6);
 				const segment = { start: 0, end: 1, text: ` ${digest}`, tokens: [1], temperature: 0 };
 				return { language: 'en', segments: [{ ...segment, avgLogprob: -0.1, noSpeechProb: 0 }] };

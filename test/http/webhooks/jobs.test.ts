@@ -17,7 +17,7 @@ async function submitted(server: Arranged, fields: Record<string, string> = {}, 
 	return json.id as string;
 }
 
-const told = ({ body }: ReceivedWebhook) => JSON.parse(body);
+const bodyOf = ({ body }: ReceivedWebhook) => JSON.parse(body);
 
 describe('when a job ends', () => {
 	test('its own URL receives a signed event, with metadata and the requested text', async () => {
@@ -31,7 +31,7 @@ describe('when a job ends', () => {
 			'metadata[call]': '7',
 		});
 		const [request] = await receiver.waitFor(1);
-		expect(request && told(request)).toMatchObject({
+		expect(request && bodyOf(request)).toMatchObject({
 			id: request?.headers['webhook-id'],
 			object: 'event',
 			type: 'transcription.completed',
@@ -50,7 +50,7 @@ describe('when a job ends', () => {
 		});
 		const id = await submitted(server);
 		const [request] = await receiver.waitFor(1);
-		expect(request && told(request).data).toEqual({ id });
+		expect(request && bodyOf(request).data).toEqual({ id });
 		expect(request && isSignedBy(json.signing_secret, request)).toBe(true);
 		await vi.waitFor(async () => {
 			const found = await send(`${server.url}/v1/webhook_deliveries?job_id=${id}`, { headers: owner });
@@ -79,7 +79,7 @@ describe('when a job ends', () => {
 	test('a webhook that has failed for good is shown in its job', async () => {
 		const receiver = await startReceiver((response) => void response.writeHead(410).end());
 		const server = await arrange({ webhookAllow: [receiver.place] });
-		const [heard, silent] = [
+		const [delivered, silent] = [
 			await submitted(server),
 			await submitted(server, { webhook_url: receiver.url, priority: 'bulk' }),
 		];
@@ -87,7 +87,7 @@ describe('when a job ends', () => {
 		const shown = async (id: string) => (await send(`${server.url}${jobs}/${id}?wait=60`)).json;
 		await vi.waitFor(async () => expect(await shown(silent)).toMatchObject({ webhook_failed: true }));
 		expect(await shown(silent)).toMatchObject({ status: 'completed', error: null });
-		expect(await shown(heard)).toMatchObject({ status: 'completed', webhook_failed: false });
+		expect(await shown(delivered)).toMatchObject({ status: 'completed', webhook_failed: false });
 	});
 
 	test('a failure is sent as a failure', async () => {
@@ -99,7 +99,7 @@ describe('when a job ends', () => {
 		const server = await arrange({ model, webhookAllow: [receiver.place] });
 		const id = await submitted(server, { webhook_url: receiver.url });
 		const [request] = await receiver.waitFor(1);
-		expect(request && told(request)).toMatchObject({ type: 'transcription.failed', data: { id } });
+		expect(request && bodyOf(request)).toMatchObject({ type: 'transcription.failed', data: { id } });
 	});
 
 	test('a cancellation is sent as a cancellation', async () => {
@@ -117,13 +117,13 @@ describe('when a job ends', () => {
 		await vi.waitFor(() => expect(model.calls).toHaveLength(1));
 		await send(`${server.url}${jobs}/${id}`, { method: 'DELETE' });
 		const [request] = await receiver.waitFor(1);
-		expect(request && told(request)).toMatchObject({ type: 'transcription.cancelled', data: { id } });
+		expect(request && bodyOf(request)).toMatchObject({ type: 'transcription.cancelled', data: { id } });
 	});
 });
 
 test('the event of a job that ended during an outage is sent after the restart', async () => {
 	const receiver = await startReceiver();
-	const folder = mkdtempSync(join(tmpdir(), 'earshot-told-'));
+	const folder = mkdtempSync(join(tmpdir(), 'earshot-webhooks-'));
 	onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
 	const settings = { jobsFolder: join(folder, 'jobs'), webhookAllow: [receiver.place] };
 	// A folder below a file cannot be made.
@@ -134,7 +134,7 @@ test('the event of a job that ended during an outage is sent after the restart',
 	expect(receiver.received).toEqual([]);
 	await arrange({ ...settings, webhooksFolder: join(folder, 'webhooks') });
 	const [request] = await receiver.waitFor(1);
-	expect(request && told(request).data).toEqual({ id });
+	expect(request && bodyOf(request).data).toEqual({ id });
 });
 
 describe('a job is refused', () => {

@@ -49,15 +49,15 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 			expect(await ended(second, id)).toMatchObject({ status: 'completed', error: null });
 			expect(await textOf(second, id)).toBe(calm);
 		}
-		const told = (): Map<string, string> =>
+		const deliveries = (): Map<string, string> =>
 			new Map(
 				receiver.received.map(({ headers, body }) => [
 					String(headers['webhook-id']),
 					JSON.parse(body).data.id,
 				]),
 			);
-		await until(async () => new Set(told().values()).size === ids.length);
-		expect([...told().values()].sort()).toEqual([...ids].sort());
+		await until(async () => new Set(deliveries().values()).size === ids.length);
+		expect([...deliveries().values()].sort()).toEqual([...ids].sort());
 	}, 180_000);
 
 	test('a request reaches a worker that cannot be connected to, by way of the queue, and nothing of it is kept', async () => {

@@ -1,6 +1,6 @@
 /**
  * Jobs by HTTP while workers, gateways and the queue server are killed at random: each that was acknowledged ends once, with
- * the right text, and its webhook is told once by id. A few times in continuous integration; `npm run kills` does it with
+ * the right text, and its webhook is delivered once by id. A few times in continuous integration; `npm run kills` does it with
  * hundreds of jobs.
  */
 
@@ -110,16 +110,16 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 		await killing;
 		for (const { id, times } of made) expect(digest(await textOf(gateways[0]!, id))).toBe(calm.get(times));
 
-		const told = (): Map<string, string> =>
+		const deliveries = (): Map<string, string> =>
 			new Map(
 				receiver.received.map(({ headers, body }) => [
 					String(headers['webhook-id']),
 					JSON.parse(body).data.id,
 				]),
 			);
-		// What a killed gateway had to tell, another one finds.
-		await until(async () => told().size >= count);
-		expect([...told().values()].sort()).toEqual(made.map(({ id }) => id).sort());
+		// What a killed gateway had to deliver, another one finds.
+		await until(async () => deliveries().size >= count);
+		expect([...deliveries().values()].sort()).toEqual(made.map(({ id }) => id).sort());
 		const list = await get(gateways[0]!, `${jobsPath}?limit=100`);
 		expect(list.json.data.length).toBe(Math.min(100, count));
 		expect(Math.min(...Object.values(kills))).toBeGreaterThan(0);

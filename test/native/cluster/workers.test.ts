@@ -1,4 +1,4 @@
-/** What survives what, with real processes: workers and the queue server are killed, paused and told to stop. */
+/** What survives what, with real processes: workers and the queue server are killed, paused and stopped. */
 
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -23,13 +23,13 @@ async function begun(start: () => Promise<TestServer>) {
 		server,
 		...cluster,
 		calm,
-		heard: async (job: Job) => [job.error, job.status, digest(await cluster.textOf(job))],
+		outcome: async (job: Job) => [job.error, job.status, digest(await cluster.textOf(job))],
 	};
 }
 
 describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name', ({ start }) => {
 	test('a worker that is killed is noticed within 15 s, and another goes on at its last clip', async () => {
-		const { worker, submit, clips, ended, heard, calm, cluster } = await begun(start);
+		const { worker, submit, clips, ended, outcome, calm, cluster } = await begun(start);
 		const first = await worker();
 		const job = await submit(long);
 		await clips(job.id, 2);
@@ -41,21 +41,21 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 		while ((await cluster.queue.clips(job.id)).length === before) await pause(20);
 		expect(performance.now() - killedMs).toBeLessThan(15_000);
 		const done = await ended(job.id);
-		expect(await heard(done)).toEqual([null, 'completed', calm]);
+		expect(await outcome(done)).toEqual([null, 'completed', calm]);
 		const all = await cluster.queue.clips(job.id);
 		expect(all.map(({ clip }) => clip)).toEqual(all.map((_, index) => index));
 	}, 120_000);
 
 	test('a worker that stops returns its unit at once', async () => {
-		const { worker, submit, clips, ended, heard, calm } = await begun(start);
+		const { worker, submit, clips, ended, outcome, calm } = await begun(start);
 		const [first, second] = [await worker(), await worker()];
 		const job = await submit(long);
 		await clips(job.id, 2);
 		const stoppedMs = performance.now();
 		await Promise.all([first.end('SIGTERM'), pause(1)]);
 		const done = await ended(job.id);
-		expect(await heard(done)).toEqual([null, 'completed', calm]);
-		// Nobody had to notice a death.
+		expect(await outcome(done)).toEqual([null, 'completed', calm]);
+		// No death had to be noticed.
 		expect(performance.now() - stoppedMs).toBeLessThan(9000);
 		await second.end('SIGTERM');
 	}, 120_000);
@@ -68,11 +68,11 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 		expect(await service.cancelOrDelete((await cluster.store.get(job.id))!)).toBe('cancelled');
 		const cancelledMs = performance.now();
 		const next = await submit(digits(1));
-		let told = -1;
+		let clipCount = -1;
 		for (;;) {
 			const now = (await cluster.queue.clips(job.id)).length;
-			if (now === told) break;
-			told = now;
+			if (now === clipCount) break;
+			clipCount = now;
 			await pause(300);
 		}
 		expect(performance.now() - cancelledMs).toBeLessThan(5000);
@@ -80,7 +80,7 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 	}, 120_000);
 
 	test('a worker that is paused for longer than its lock counts no second result', async () => {
-		const { worker, submit, clips, ended, heard, calm, cluster } = await begun(start);
+		const { worker, submit, clips, ended, outcome, calm, cluster } = await begun(start);
 		const paused = await worker();
 		const job = await submit(long);
 		await clips(job.id, 2);
@@ -91,11 +91,11 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 		paused.process.kill('SIGCONT');
 		await pause(3000);
 		expect((await cluster.store.get(job.id))?.version).toBe(version);
-		expect(await heard(done)).toEqual([null, 'completed', calm]);
+		expect(await outcome(done)).toEqual([null, 'completed', calm]);
 	}, 120_000);
 
 	test('nothing is lost when the queue server is killed and comes back', async () => {
-		const { server, worker, submit, clips, ended, heard, calm } = await begun(start);
+		const { server, worker, submit, clips, ended, outcome, calm } = await begun(start);
 		await worker();
 		const jobs = [await submit(long), await submit(long), await submit(long)];
 		await clips(jobs[0]!.id, 2);
@@ -104,11 +104,11 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 		await pause(1000);
 		await server.restart();
 		const done = await Promise.all(jobs.map(({ id }) => ended(id)));
-		expect(await Promise.all(done.map(heard))).toEqual(done.map(() => [null, 'completed', calm]));
+		expect(await Promise.all(done.map(outcome))).toEqual(done.map(() => [null, 'completed', calm]));
 	}, 120_000);
 
 	test('several workers transcribe one long recording, with the text of one, although one of them is killed', async () => {
-		const { worker, submit, ended, heard, undisturbed, service, cluster } = await begun(start);
+		const { worker, submit, ended, outcome, undisturbed, service, cluster } = await begun(start);
 		const longer = digits(200);
 		const calm = digest(await undisturbed(longer));
 		const workers = [await worker(), await worker()];
@@ -118,7 +118,7 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 		while ((await groupsIn('done')) < 2) await pause(20);
 		await workers[0]!.end('SIGKILL');
 		const done = await ended(job.id);
-		expect(await heard(done)).toEqual([null, 'completed', calm]);
+		expect(await outcome(done)).toEqual([null, 'completed', calm]);
 		const parts = await cluster.queue.units(job.id);
 		expect(parts.length).toBeGreaterThan(3);
 		expect(parts.every(({ state }) => state === 'done')).toBe(true);
@@ -138,11 +138,11 @@ describe.each(queueServers.filter(({ skip }) => skip === undefined))('on $name',
 		await worker();
 		await worker();
 		const job = await submit(digits(600), true);
-		const told = async () => (await cluster.queue.clips(job.id)).length;
-		while ((await told()) < 2) await pause(20);
+		const clipCount = async () => (await cluster.queue.clips(job.id)).length;
+		while ((await clipCount()) < 2) await pause(20);
 		expect(await service.cancelOrDelete((await cluster.store.get(job.id))!)).toBe('cancelled');
 		const cancelledMs = performance.now();
-		for (let before = -1; before !== (await told()); before = await told()) await pause(300);
+		for (let before = -1; before !== (await clipCount()); before = await clipCount()) await pause(300);
 		expect(performance.now() - cancelledMs).toBeLessThan(5000);
 		expect(await cluster.queue.units(job.id)).not.toContainEqual(
 			expect.objectContaining({ state: 'leased' }),

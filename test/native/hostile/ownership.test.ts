@@ -30,9 +30,9 @@ const samples = `${prelude}
 	const model = await addon.loadWhisper({ path, slots: 1, maxThreads: 1, useGpu: false, gpuDevice: 0, alignmentHeads: [] });
 	const given = new Float32Array(resizable(count * 4));
 	given.set(into.subarray(0, count));
-	const heard = model.transcribe(given, clip);
+	const result = model.transcribe(given, clip);
 	take(given);
-	console.log(Buffer.from((await heard).bytes).toString().trim());`;
+	console.log(Buffer.from((await result).bytes).toString().trim());`;
 
 /** How many samples come of a recording in memory that is taken away when its reader has been made. */
 const bytes = `${prelude}
@@ -47,11 +47,11 @@ const bytes = `${prelude}
 
 describe('the addon', () => {
 	test.each(ways)('transcribes samples that are %s while it works, as they were', async (way) => {
-		const heard = (how: string) => inChild(samples, tonesModel, whisperClip, audioPath('tones-abc'), how);
-		expect(await heard(way)).toMatchObject({
+		const run = (how: string) => inChild(samples, tonesModel, whisperClip, audioPath('tones-abc'), how);
+		expect(await run(way)).toMatchObject({
 			code: 0,
 			signal: null,
-			stdout: (await heard('nothing')).stdout,
+			stdout: (await run('nothing')).stdout,
 		});
 	});
 

@@ -147,7 +147,7 @@ describe('the microphone', () => {
 test.each([
 	[[audioPath('tones-abc')], 'Expected `source` to be `-`'],
 	[['-', '--sample-rate', '7'], 'Expected `--sample-rate` to be a multiple of 25'],
-	[['-', '--device', 'x'], '`--device` is of the microphone'],
+	[['-', '--device', 'x'], '`--device` selects a microphone'],
 	[['-', '--url', 'nothing'], 'Expected `--url` to be the URL of a server'],
 	[['-', '--url', 'http://127.0.0.1:1'], 'No server answers at http://127.0.0.1:1'],
 ])(

@@ -1,4 +1,4 @@
-/** How calls of the library are told of, ended and refused, and how a program ends that holds a model. */
+/** How calls of the library report progress, are ended and refused, and how a program ends that holds a model. */
 
 import path from 'node:path';
 import vm from 'node:vm';
@@ -34,13 +34,13 @@ describe.each([
 	});
 
 	it('reports its progress', async () => {
-		const told: TranscriptionProgress[] = [];
-		const call: CallOptions = { onProgress: (progress) => told.push(progress) };
+		const reports: TranscriptionProgress[] = [];
+		const call: CallOptions = { onProgress: (progress) => reports.push(progress) };
 		const { duration, segments } = await earshot.transcribe(audioPath('tones-long-pauses'), {}, call);
-		expect(told[0]).toEqual({ processed: 0, duration });
-		expect(told.at(-1)).toEqual({ processed: duration, duration });
-		expect(told.length).toBe(segments.length + 2);
-		const processed = told.map((each) => each.processed);
+		expect(reports[0]).toEqual({ processed: 0, duration });
+		expect(reports.at(-1)).toEqual({ processed: duration, duration });
+		expect(reports.length).toBe(segments.length + 2);
+		const processed = reports.map((each) => each.processed);
 		expect(processed).toEqual([...processed].sort((a, b) => a - b));
 	});
 
@@ -116,12 +116,7 @@ describe.each([
 			'keywords',
 			'an array of strings',
 		],
-		[
-			'a task that nobody does',
-			{ task: 'sing' } as unknown as RequestOptions,
-			'task',
-			'`transcribe` or `translate`',
-		],
+		['an unknown task', { task: 'sing' } as unknown as RequestOptions, 'task', '`transcribe` or `translate`'],
 		[
 			'a temperature in words',
 			{ temperature: '0' } as unknown as RequestOptions,

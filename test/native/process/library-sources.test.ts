@@ -55,7 +55,7 @@ describe.each([
 		earshot = await createTranscriber({ config, isolated });
 	});
 	afterAll(() => earshot.close());
-	const heard = async (source: Source) => (await earshot.transcribe(source)).text;
+	const textOf = async (source: Source) => (await earshot.transcribe(source)).text;
 
 	it.each<[string, () => Source | Promise<Source>]>([
 		['a path', () => file],
@@ -90,7 +90,7 @@ describe.each([
 		['the body of a response', () => new Response(bytes()).body as ReadableStream<Uint8Array>],
 		['a generator', () => pieces(bytes())],
 	])('may be %s', async (_, source) => {
-		expect(await heard(await source())).toBe('a b c');
+		expect(await textOf(await source())).toBe('a b c');
 	});
 
 	it.each<[string, (array: Uint8Array) => void]>([
@@ -104,7 +104,7 @@ describe.each([
 		);
 		const array = new Uint8Array(buffer);
 		array.set(bytes());
-		const whole = heard(array);
+		const whole = textOf(array);
 		take(array);
 		expect(await whole).toBe('a b c');
 	});
@@ -120,8 +120,8 @@ describe.each([
 
 	it('may be a long stream, which leaves no file behind', async () => {
 		const before = spools();
-		expect(await heard(new Blob([long()]))).toBe('a b c');
-		expect(await heard(pieces(long(), 100_000))).toBe('a b c');
+		expect(await textOf(new Blob([long()]))).toBe('a b c');
+		expect(await textOf(pieces(long(), 100_000))).toBe('a b c');
 		expect(spools()).toEqual(before);
 	});
 
@@ -131,7 +131,7 @@ describe.each([
 			yield* pieces(long(), 100_000);
 			throw new Error('the line is dead');
 		};
-		await expect(heard(failing())).rejects.toMatchObject({
+		await expect(textOf(failing())).rejects.toMatchObject({
 			code: 'audio_unsupported',
 			param: 'source',
 			message: 'the stream of the recording failed: the line is dead',
@@ -184,7 +184,7 @@ describe.each([
 		],
 		['a stream of text', Readable.from(['abc']), 'source', 'a stream of bytes'],
 	])('is refused when it is %s', async (_, source, param, message) => {
-		await expect(heard(source as Source)).rejects.toMatchObject({
+		await expect(textOf(source as Source)).rejects.toMatchObject({
 			code: 'invalid_request',
 			param,
 			message: expect.stringContaining(message),
@@ -195,7 +195,7 @@ describe.each([
 		['https://example.com/a.wav', 'give `(await fetch(url)).body`'],
 		['file:///tmp/a.wav', 'a text is a path: give `new URL(text)`'],
 	])('says where the path %s leads', async (source, hint) => {
-		await expect(heard(source)).rejects.toMatchObject({
+		await expect(textOf(source)).rejects.toMatchObject({
 			code: 'audio_unsupported',
 			message: expect.stringContaining(hint),
 		});
@@ -204,7 +204,7 @@ describe.each([
 	it('may be a file whose path is that of a URL with blanks', async () => {
 		const odd = path.join(scratch.path, 'a b#c.wav');
 		writeFileSync(odd, bytes());
-		expect(await heard(pathToFileURL(odd))).toBe('a b c');
+		expect(await textOf(pathToFileURL(odd))).toBe('a b c');
 	});
 });
 

@@ -37,6 +37,21 @@ it.each([
 	expect(bestFor(tuple, flags)).toBe(level);
 });
 
+it('a level is only for processors that have what it is built for', () => {
+	const file = new URL('../../../levels.json', import.meta.url);
+	const { levels } = JSON.parse(readFileSync(file, 'utf8')) as {
+		levels: Record<string, { needs: string[]; ggml?: string[] }>;
+	};
+	const plain = (name: string) => name.toLowerCase().replaceAll('_', '');
+	const lacking = Object.entries(levels).flatMap(([level, { needs, ggml = [] }]) =>
+		ggml
+			.flatMap((option) => (option === 'AVX512' ? v4.slice(v3.length + 1).split(' ') : [option]))
+			.filter((option) => !needs.map(plain).includes(plain(option)))
+			.map((option) => `${level}: ${option}`),
+	);
+	expect(lacking).toEqual([]);
+});
+
 it('a processor with unknown flags may try every level', () => {
 	for (const level of levelsFor('win32', 'x64')) expect(canRun(level, undefined)).toBe(true);
 });

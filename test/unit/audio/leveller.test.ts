@@ -106,11 +106,11 @@ describe('live audio', () => {
 	/** The loudness of each second, in frames of 64 ms. */
 	const seconds = (samples: Float32Array): number[] => {
 		const leveller = new LiveLeveller();
-		const heard: number[] = [];
+		const received: number[] = [];
 		for (let at = 0; at < samples.length; at += 1024)
-			heard.push(...leveller.level(samples.subarray(at, at + 1024)));
+			received.push(...leveller.level(samples.subarray(at, at + 1024)));
 		return Array.from({ length: samples.length / sampleRate }, (_, second) =>
-			rmsOf(Float32Array.from(heard.slice(second * sampleRate, (second + 1) * sampleRate))),
+			rmsOf(Float32Array.from(received.slice(second * sampleRate, (second + 1) * sampleRate))),
 		);
 	};
 

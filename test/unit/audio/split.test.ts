@@ -11,7 +11,7 @@ interface Rules extends SplitRules {
 
 const rules: Rules = { maxClipSeconds: 10, mergeGapSeconds: 0.5, paddingSeconds: 0.2, duration: 100 };
 
-/** A recording all of which is told at once. */
+/** A recording all of which is known at once. */
 function splitSpans(spans: readonly Span[], levels: Float32Array, { duration, ...others }: Rules): Span[] {
 	const splitter = new ClipSplitter(others, (frame) => levels[frame] ?? 0);
 	const ranges = splitter.push({ spans, openSince: null, settled: duration });
@@ -178,22 +178,22 @@ describe('splitting a recording into clips', () => {
 			if (whole.length < spans.length) merges++;
 			if (whole.length > splitWhole(spans, levels, { ...wild, breaks: [] }).length) broken++;
 
-			let [needed, told, outside] = [0, 0, 0];
+			let [needed, known, outside] = [0, 0, 0];
 			const splitter = new ClipSplitter(wild, (frame) => {
 				const at = frame * levelFrameSeconds;
-				if (at < needed - 1e-9 || at + levelFrameSeconds > told + 1e-9) outside++;
+				if (at < needed - 1e-9 || at + levelFrameSeconds > known + 1e-9) outside++;
 				return levels[frame] ?? 0;
 			});
 			const pieces: Span[] = [];
-			while (told < wild.duration) {
-				const before = told;
-				told = Math.min(wild.duration, told + random() ** 2 * 15);
-				const clips = splitter.push(heardBetween(spans, before, told, random));
-				for (const { start, end } of clips) if (start < needed || end > told) outside++;
+			while (known < wild.duration) {
+				const before = known;
+				known = Math.min(wild.duration, known + random() ** 2 * 15);
+				const clips = splitter.push(speechBetween(spans, before, known, random));
+				for (const { start, end } of clips) if (start < needed || end > known) outside++;
 				pieces.push(...clips);
 				needed = splitter.needed;
 				// What is kept is a clip that may grow, and what may still be merged into it.
-				expect(told - needed).toBeLessThan(2 * wild.maxClipSeconds + 2 * wild.paddingSeconds + 2);
+				expect(known - needed).toBeLessThan(2 * wild.maxClipSeconds + 2 * wild.paddingSeconds + 2);
 			}
 			pieces.push(...splitter.finish(wild.duration));
 			expect(pieces).toEqual(whole);
@@ -206,7 +206,7 @@ describe('splitting a recording into clips', () => {
 });
 
 /** What a search for speech says that has come from one place to another. Starts and ends are noticed late. */
-function heardBetween(
+function speechBetween(
 	spans: readonly Span[],
 	before: number,
 	now: number,

@@ -69,14 +69,14 @@ describe('programs that record', () => {
 			program,
 			args: [],
 		}));
-		const heard: string[] = [];
+		const received: string[] = [];
 		const all = (async () => {
 			const { signal } = new AbortController();
 			for await (const piece of recorded([...others, speaking], signal))
-				heard.push(Buffer.from(piece).toString());
+				received.push(Buffer.from(piece).toString());
 		})();
 		await expect(all).rejects.toMatchObject({ code: 'audio_unsupported', message: /has stopped recording/ });
-		expect(heard).toEqual(['audio']);
+		expect(received).toEqual(['audio']);
 		await expect(recorded(others, new AbortController().signal).next()).rejects.toMatchObject({
 			code: 'engine_missing',
 		});

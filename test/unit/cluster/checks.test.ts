@@ -216,13 +216,13 @@ test('a queue that does not answer is reported, with its reason', async () => {
 	}
 });
 
-test.each<[name: string, info: string, fsync: string | undefined, told: string]>([
+test.each<[name: string, info: string, fsync: string | undefined, message: string]>([
 	['too old', 'redis_version:6.0.9', undefined, 'Expected version 6.2 or newer, got 6.0'],
 	['a replica', 'redis_version:7.2.4\r\nrole:slave', undefined, 'it is a replica'],
 	['never flushed', 'redis_version:7.2.4\r\naof_enabled:1', 'no', 'CONFIG SET appendfsync everysec'],
 	['full', 'redis_version:7.2.4\r\naof_last_write_status:err', undefined, 'is its disk full?'],
-])('a Redis that is %s', (_, info, fsync, told) => {
-	expect(faults(redisFindings(info, fsync))).toEqual([expect.any(String), expect.stringContaining(told)]);
+])('a Redis that is %s', (_, info, fsync, message) => {
+	expect(faults(redisFindings(info, fsync))).toEqual([expect.any(String), expect.stringContaining(message)]);
 });
 
 test('servers with the protocol of Redis are named as what they are', () => {
@@ -245,7 +245,7 @@ const fine: PostgresState = {
 	latestBullVersion: 3,
 };
 
-test.each<[change: Partial<PostgresState>, told: string]>([
+test.each<[change: Partial<PostgresState>, message: string]>([
 	[{ version: '12.9' }, 'Expected version 13 or newer, got 12.9'],
 	[{ standby: true }, 'it is a standby'],
 	[{ fsync: 'off' }, 'set fsync = on'],
@@ -253,11 +253,11 @@ test.each<[change: Partial<PostgresState>, told: string]>([
 	[{ tables: 0, usable: 0, creates: false }, 'GRANT CREATE ON DATABASE'],
 	[{ tables: 3, usable: 3 }, 'was it restored in part?'],
 	[{ bullFault: 'newer' }, 'BullMQ cannot use its tables: newer'],
-])('a PostgreSQL with %j', (change, told) => {
+])('a PostgreSQL with %j', (change, message) => {
 	expect(faults(postgresFindings(fine))).toEqual([]);
 	expect(faults(postgresFindings({ ...fine, ...change }))).toEqual([
 		expect.any(String),
-		expect.stringContaining(told),
+		expect.stringContaining(message),
 	]);
 });
 

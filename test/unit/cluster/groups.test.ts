@@ -71,9 +71,9 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))(
 			const cutting = await dividing(cluster, one, 2);
 			const [first, second] = await takeGroups(cluster, two, 2);
 			const control = new AbortController();
-			const told: JobEvent[] = [];
+			const events: JobEvent[] = [];
 			const watching = (async () => {
-				for await (const event of one.watch(jobId(1), control.signal)) told.push(event);
+				for await (const event of one.watch(jobId(1), control.signal)) events.push(event);
 			})();
 			await cluster.pass(100);
 			await cutting.progress(200, 220);
@@ -90,16 +90,16 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))(
 			expect((await one.clips(jobId(1))).map((each) => each.clip)).toEqual([0, 1, 2, 3]);
 			// Messages may come late; what is there then is told at the next one.
 			await cutting.done(blob('c'));
-			for (let rest = 3000; rest > 0 && told.filter(({ type }) => type === 'clip').length < 2; rest -= 250)
+			for (let rest = 3000; rest > 0 && events.filter(({ type }) => type === 'clip').length < 2; rest -= 250)
 				await cluster.pass(250);
 			control.abort();
 			await watching;
-			const clips = told.flatMap((event) => (event.type === 'clip' ? [event.clip] : []));
+			const clips = events.flatMap((event) => (event.type === 'clip' ? [event.clip] : []));
 			expect(clips.map((each) => each.clip)).toEqual(clips.map((_, at) => at));
 			expect(clips.slice(0, 2).map(({ processed }) => processed)).toEqual([40, 90]);
 		});
 
-		test('whoever goes on with a recording that was half cut knows the groups, and the dead one adds none', async () => {
+		test('the worker that continues a half-cut recording knows the groups, and the dead one adds none', async () => {
 			const cluster = await start();
 			const [one, two] = [await cluster.join('one'), await cluster.join('two')];
 			const first = await dividing(cluster, one, 2);

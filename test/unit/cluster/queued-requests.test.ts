@@ -163,14 +163,14 @@ describe('a request, where no worker can be reached directly,', () => {
 		jobs.worker('w', 2);
 		const control = new AbortController();
 		const sent = request(gateway(), control.signal);
-		await jobs.until(() => jobs.heard.length > 0);
+		await jobs.until(() => jobs.clipsRun.length > 0);
 		control.abort();
 		await jobs.until(() => sent.outcome !== undefined);
 		expect(sent.outcome).toMatchObject({ code: 'cancelled' });
 		await jobs.until(() => recording.open === 0);
 		held.fail(new EarshotError('cancelled', 'it was cancelled'));
 		await jobs.until(async () => (await left(jobs)).length === 0);
-		expect(jobs.heard).toHaveLength(1);
+		expect(jobs.clipsRun).toHaveLength(1);
 	});
 
 	test('that is cancelled before a worker takes it is never begun', async () => {
@@ -183,7 +183,7 @@ describe('a request, where no worker can be reached directly,', () => {
 		await jobs.until(async () => sent.outcome !== undefined && (await left(jobs)).length === 0);
 		jobs.worker('w', 2);
 		for (let turn = 0; turn < 100; turn++) await jobs.until(() => true);
-		expect(jobs.heard).toEqual([]);
+		expect(jobs.clipsRun).toEqual([]);
 	});
 
 	test('fails as the model fails, once', async () => {
@@ -214,13 +214,13 @@ describe('a request, where no worker can be reached directly,', () => {
 		const stopped = jobs.worker('a', 1);
 		const sent = request(gateway());
 		await jobs.until(() => sent.events.some(({ type }) => type === 'segments'));
-		await jobs.until(() => jobs.heard.length === 2);
+		await jobs.until(() => jobs.clipsRun.length === 2);
 		jobs.worker('b', 1);
 		held.fail(new EarshotError('closed', 'it is stopped'));
 		void stopped.stop();
 		await jobs.until(() => sent.outcome !== undefined);
 		expect(sent.outcome).toBe('done');
-		const starts = jobs.heard.map(({ start }) => start);
+		const starts = jobs.clipsRun.map(({ start }) => start);
 		expect([starts.length, new Set(starts).size]).toEqual([4, 4]);
 	});
 

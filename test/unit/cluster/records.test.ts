@@ -134,10 +134,10 @@ describe.each(places.filter(({ skip }) => skip === undefined))('records $name', 
 	});
 
 	test('messages reach the subscribers of their topic', async () => {
-		const heard: string[] = [];
+		const received: string[] = [];
 		let arrived = () => {};
 		const stop = await records.subscribe('news', (message) => {
-			heard.push(message);
+			received.push(message);
 			arrived();
 		});
 		const first = new Promise<void>((resolve) => {
@@ -152,15 +152,15 @@ describe.each(places.filter(({ skip }) => skip === undefined))('records $name', 
 		await first;
 		stop();
 		await records.commit({ publish: [{ topic: 'news', message: 'late' }] });
-		expect(heard).toEqual(['yes ü']);
+		expect(received).toEqual(['yes ü']);
 	});
 
 	test('a failed commit sends no message', async () => {
-		const heard: string[] = [];
-		const stop = await records.subscribe('quiet', (message) => heard.push(message));
+		const received: string[] = [];
+		const stop = await records.subscribe('quiet', (message) => received.push(message));
 		await records.commit({ expect: { never: 3 }, publish: [{ topic: 'quiet', message: 'no' }] });
 		await records.commit({ publish: [{ topic: 'quiet', message: 'yes' }] });
-		await expect.poll(() => heard).toEqual(['yes']);
+		await expect.poll(() => received).toEqual(['yes']);
 		stop();
 	});
 

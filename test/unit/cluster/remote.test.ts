@@ -150,14 +150,14 @@ test('known voices travel with their bytes', async () => {
 		{ name: 'Bob', reference: { voice: [0.5, 0.25], fingerprint: 'f' } },
 	];
 	const options = { ...noOptions, speakers: { known } };
-	const told = decodeOptions(String(await encodeOptions(options))).speakers?.known ?? [];
-	expect(told.map(({ reference }) => ('bytes' in reference ? [...reference.bytes] : reference))).toEqual([
+	const decoded = decodeOptions(String(await encodeOptions(options))).speakers?.known ?? [];
+	expect(decoded.map(({ reference }) => ('bytes' in reference ? [...reference.bytes] : reference))).toEqual([
 		[1, 2, 255],
 		[3, 4],
 		known[2]?.reference,
 	]);
 	expect(
-		told.every(({ reference }) => !('bytes' in reference) || reference.bytes instanceof Uint8Array),
+		decoded.every(({ reference }) => !('bytes' in reference) || reference.bytes instanceof Uint8Array),
 	).toBe(true);
 });
 

@@ -48,7 +48,7 @@ test('one worker that is killed again and again gets through', () => {
 	expect(result).toMatchObject({ done: 20, doubleResults: 0, disorder: 0 });
 });
 
-test('recordings that are divided end once, with all their groups in order, whoever dies over them', () => {
+test('divided recordings end once, with all their groups in order, whichever workers die', () => {
 	const trouble = { killed: 1.5, paused: 1, cutOff: 1, doubled: 0.05, lost: 0.1 };
 	for (const seed of [1, 2, 3]) {
 		const result = simulate({ seed, workers: 20, jobs: 600, long: 0.5, ...trouble });

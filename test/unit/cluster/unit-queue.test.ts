@@ -172,10 +172,10 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))('a queue $n
 		const [one, two] = [await cluster.join('one'), await cluster.join('two')];
 		await one.enqueue(unit(1));
 		const control = new AbortController();
-		const heard: string[] = [];
+		const received: string[] = [];
 		const watching = (async () => {
 			for await (const event of one.watch(jobId(1), control.signal))
-				heard.push(event.type === 'clip' ? `clip ${event.clip.clip}` : event.type);
+				received.push(event.type === 'clip' ? `clip ${event.clip.clip}` : event.type);
 		})();
 		const lease = await take(cluster, two);
 		await lease.progress(3, 40);
@@ -185,9 +185,14 @@ describe.each(clusterKinds.filter(({ skip }) => skip === undefined))('a queue $n
 		await cluster.pass(500);
 		control.abort();
 		await watching;
-		expect(heard.filter((what) => what.startsWith('clip'))).toEqual(['clip 0', 'clip 1', 'clip 2', 'clip 3']);
-		expect(heard).toContain('progress');
-		expect(heard.at(-1)).toBe('changed');
+		expect(received.filter((what) => what.startsWith('clip'))).toEqual([
+			'clip 0',
+			'clip 1',
+			'clip 2',
+			'clip 3',
+		]);
+		expect(received).toContain('progress');
+		expect(received.at(-1)).toBe('changed');
 	});
 
 	test('what waits knows how much is ahead of it', async () => {

@@ -174,7 +174,7 @@ describe('the folders', () => {
 			},
 		],
 		['with an empty HOME', () => ''],
-	])('of a user %s are in a folder that nobody else writes to', (_, find) => {
+	])('of a user %s are in a folder that no other user writes to', (_, find) => {
 		expect(homeFolder(find)).toBe('/nonexistent');
 	});
 

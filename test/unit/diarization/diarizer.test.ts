@@ -10,7 +10,7 @@ const ann = 0.1;
 const bob = 0.2;
 const eve = 0.4;
 
-/** `[0, 4, ann]`: from 0 s to 4 s. Where parts overlap, both are heard. */
+/** `[0, 4, ann]`: from 0 s to 4 s. Where parts overlap, both speak. */
 type Part = readonly [start: number, end: number, voice: number];
 
 function soundOf(parts: readonly Part[], seconds: number): Float32Array {
@@ -23,8 +23,8 @@ function soundOf(parts: readonly Part[], seconds: number): Float32Array {
 
 const voices = [ann, bob, eve];
 const near = (a: number, b: number) => Math.abs(a - b) < 0.01;
-/** Who is heard in a sample. */
-const heardIn = (sample: number): number[] => {
+/** Who speaks in a sample. */
+const voicesIn = (sample: number): number[] => {
 	for (const set of [[], [0], [1], [2], [0, 1], [0, 2], [1, 2]])
 		if (
 			near(
@@ -51,10 +51,10 @@ class FakeNetworks implements SpeakerNetworks {
 		const turn = this.segments++;
 		const scores = new Float32Array(shape.frames * classes.length).fill(-20);
 		for (let frame = 0; frame < shape.frames; frame++) {
-			const heard = heardIn(window[Math.round(frame * shape.shift + shape.field / 2)] ?? 0)
+			const voices = voicesIn(window[Math.round(frame * shape.shift + shape.field / 2)] ?? 0)
 				.map((voice) => (voice + turn) % 3)
 				.sort((a, b) => a - b);
-			const found = classes.findIndex((each) => each.join() === heard.join());
+			const found = classes.findIndex((each) => each.join() === voices.join());
 			scores[frame * classes.length + found] = 0;
 		}
 		return scores;
@@ -64,7 +64,7 @@ class FakeNetworks implements SpeakerNetworks {
 		this.embedded += samples.length / 16_000;
 		const vector = new Float32Array(3);
 		for (const sample of samples)
-			for (const voice of heardIn(sample)) {
+			for (const voice of voicesIn(sample)) {
 				const at = this.alike.includes(voice) ? (this.alike[0] ?? 0) : voice;
 				vector[at] = (vector[at] ?? 0) + 1;
 			}

@@ -140,9 +140,9 @@ describe('known voices', () => {
 
 	test.each([
 		['the nearest', [10, 80], ['Ann', 'Bob']],
-		['nobody who is too far from all', [10, 200], ['Ann', null]],
+		['no name for a voice far from all', [10, 200], ['Ann', null]],
 		['one name for two who are both near it', [5, 20], ['Ann', 'Ann']],
-		['a name for the nearer alone of two who are heard to differ', [0, -54], ['Ann', null]],
+		['a name for the nearer alone of two that differ', [0, -54], ['Ann', null]],
 		['each the other way about, the nearer pair first', [40, 10], ['Bob', 'Ann']],
 	])('are %s', (_, angles, expected) => {
 		expect(matchedNames(angles.map(towards), known)).toEqual(expected);

@@ -56,9 +56,9 @@ it.each([
 	['ENOSPC', 'disk_full', 'the disk of /models is full'],
 	['EPERM', 'config_invalid', 'that this user may write to'],
 ])('an error of the file system (%s) becomes %s', (code, expected, words) => {
-	const told = diskFailure(failure(code), '/models');
-	expect(told?.code).toBe(expected);
-	expect(told?.message).toContain(words);
+	const shown = diskFailure(failure(code), '/models');
+	expect(shown?.code).toBe(expected);
+	expect(shown?.message).toContain(words);
 });
 
 describe.each([

@@ -96,7 +96,7 @@ test('a server writes a heartbeat every hour', async () => {
 	expect(clock.waiting).toBe(0);
 });
 
-test('nothing else is touched: other names, files, and links that somebody put there', async () => {
+test('nothing else is touched: other names, files and links', async () => {
 	const { parent, left } = await arrange();
 	const treasure = path.join(parent, 'treasure');
 	mkdirSync(treasure);

@@ -173,12 +173,12 @@ describe('before sherpa-onnx sees a model', () => {
 		'a streaming model that lies about its states or chunks is refused: %s, %s, %s',
 		async (type, role, key, was, lie, why) => {
 			const good = filesOf(modelFixture(type));
-			const told = (value: string) => `${key}\x12${String.fromCharCode(value.length)}${value}`;
+			const entryOf = (value: string) => `${key}\x12${String.fromCharCode(value.length)}${value}`;
 			const bytes = readFileSync(good[role] ?? '').toString('latin1');
-			expect(bytes).toContain(told(was));
+			expect(bytes).toContain(entryOf(was));
 			const file = scratch.file(
 				`${type}-${key}.onnx`,
-				Buffer.from(bytes.replace(told(was), told(lie)), 'latin1'),
+				Buffer.from(bytes.replace(entryOf(was), entryOf(lie)), 'latin1'),
 			);
 			await expect(check(type, { ...good, [role]: file })).rejects.toThrow(why);
 		},

@@ -60,7 +60,7 @@ describe('a long recording', () => {
 		expect(await jobs.storage.queue.units(id)).toHaveLength(4);
 		const { transcript } = await jobs.service.result(job);
 		expect(transcript).toEqual(await whole());
-		expect(jobs.heard.map(({ start }) => start).sort((a, b) => a - b)).toEqual(
+		expect(jobs.clipsRun.map(({ start }) => start).sort((a, b) => a - b)).toEqual(
 			recording.spans.map(({ start }) => start - 0.3),
 		);
 		// Nothing is left of how it was made.
@@ -71,7 +71,7 @@ describe('a long recording', () => {
 
 	it.each([
 		['is short', {}, { seconds: 250 }, []],
-		['tells who speaks', { mayDivide: false }, {}, []],
+		['identifies speakers', { mayDivide: false }, {}, []],
 	])('stays with one worker where it %s', async (_, more, how, fields) => {
 		const { jobs } = arrange(how);
 		for (const name of ['a', 'b']) jobs.worker(name, 1);
@@ -95,9 +95,9 @@ describe('a long recording', () => {
 		jobs.onClip = ({ worker, start }) => (worker === 'a' && start > 40 ? held.promise : undefined);
 		const stopped = jobs.worker('a', 1);
 		const { id } = await jobs.submit();
-		await jobs.until(() => jobs.heard.length === 2);
+		await jobs.until(() => jobs.clipsRun.length === 2);
 		jobs.worker('b', 2);
-		await jobs.until(() => jobs.heard.length >= 10);
+		await jobs.until(() => jobs.clipsRun.length >= 10);
 		held.fail(new EarshotError('closed', 'it is stopped'));
 		let isStopped = false;
 		void stopped.stop().then(() => {
@@ -106,7 +106,7 @@ describe('a long recording', () => {
 		await jobs.until(() => isStopped);
 		const { transcript } = await jobs.service.result(await jobs.ended(id));
 		expect(transcript).toEqual(await whole());
-		const starts = jobs.heard.map(({ start }) => start);
+		const starts = jobs.clipsRun.map(({ start }) => start);
 		expect(new Set(starts).size).toBe(starts.length);
 	});
 
@@ -133,11 +133,11 @@ describe('a long recording', () => {
 		expect((await jobs.storage.queue.units(id)).map(({ state }) => state)).not.toContain('leased');
 		isBroken = false;
 		held.fail(new EarshotError('cancelled', 'it was cancelled'));
-		const before = jobs.heard.length;
+		const before = jobs.clipsRun.length;
 		await jobs.service.retry(failed);
 		const { transcript } = await jobs.service.result(await jobs.ended(id));
 		expect(transcript).toEqual(await whole());
-		expect(jobs.heard.length - before).toBeLessThan(16);
+		expect(jobs.clipsRun.length - before).toBeLessThan(16);
 		expect(await jobs.blobsOf(id)).toEqual(['request.json', 'result.json']);
 	});
 
@@ -214,7 +214,7 @@ describe('a long recording', () => {
 		held.fail(new EarshotError('cancelled', 'it was cancelled'));
 		await jobs.until(async () => (await jobs.storage.queue.units(id)).length === 0);
 		for (let turn = 0; turn < 50; turn++) await jobs.until(() => true);
-		expect(jobs.heard).toEqual([]);
+		expect(jobs.clipsRun).toEqual([]);
 		expect((await jobs.storage.store.get(id))?.status).toBe('cancelled');
 		expect((await jobs.blobsOf(id)).filter((name) => name.endsWith('.json'))).toEqual(['request.json']);
 	});
@@ -226,7 +226,7 @@ describe('a long recording', () => {
 		// One group each: the clips that wait would keep a second one's from the slots.
 		for (const name of ['a', 'b', 'c']) jobs.worker(name, 1);
 		const { id } = await jobs.submit();
-		await jobs.until(() => jobs.heard.length === 10);
+		await jobs.until(() => jobs.clipsRun.length === 10);
 		await jobs.until(async () => {
 			const units = await jobs.storage.queue.units(id);
 			return units.filter(({ state }) => state === 'done').length === 3;

@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { GrowingText } from '../../../src/live/growing-text.js';
 import { seeded } from './random.js';
 
-const told = (guesses: readonly string[]): string[] => {
+const publishedOf = (guesses: readonly string[]): string[] => {
 	const text = new GrowingText();
 	return guesses.map((guess) => text.partial(guess));
 };
 
 describe('growing text', () => {
 	it('emits a word once two hypotheses have it and another word follows', () => {
-		expect(told(['seven', 'seven thr', 'seven three', 'seven three one', 'seven three one'])).toEqual([
+		expect(publishedOf(['seven', 'seven thr', 'seven three', 'seven three one', 'seven three one'])).toEqual([
 			'',
 			'seven',
 			'',
@@ -19,12 +19,12 @@ describe('growing text', () => {
 	});
 
 	it('emits characters of scripts without spaces one by one', () => {
-		expect(told(['你', '你好', '你好吗', '你好吗 ok'])).toEqual(['', '你', '好', '吗']);
+		expect(publishedOf(['你', '你好', '你好吗', '你好吗 ok'])).toEqual(['', '你', '好', '吗']);
 	});
 
 	it('waits for the punctuation after a word', () => {
-		expect(told(['one', 'one two', 'one, two', 'one, two three'])).toEqual(['', 'one', '', ', two']);
-		expect(told(['Well', 'Well, now', 'Well, now then', 'Well, now then'])).toEqual([
+		expect(publishedOf(['one', 'one two', 'one, two', 'one, two three'])).toEqual(['', 'one', '', ', two']);
+		expect(publishedOf(['Well', 'Well, now', 'Well, now then', 'Well, now then'])).toEqual([
 			'',
 			'',
 			'Well, now',

@@ -33,15 +33,15 @@ describe('the events of live audio in a program', () => {
 	test('is turns with their text, in seconds of the audio, and ends after the last', async () => {
 		const { listening, stream } = arranged();
 		void listening.write(second);
-		const { tell } = stream();
-		tell({ type: 'started', turn: 0, atMs: 250 });
-		tell({ type: 'delta', turn: 0, text: 'one' });
-		tell({ type: 'stopped', turn: 0, atMs: 750 });
-		tell({ type: 'committed', turn: 0, seconds: 0.5 });
+		const { emit } = stream();
+		emit({ type: 'started', turn: 0, atMs: 250 });
+		emit({ type: 'delta', turn: 0, text: 'one' });
+		emit({ type: 'stopped', turn: 0, atMs: 750 });
+		emit({ type: 'committed', turn: 0, seconds: 0.5 });
 		listening.end();
 		expect(stream().commands.at(-1)).toEqual({ type: 'end' });
-		tell(completed(0, 'one'));
-		tell({ type: 'ended' });
+		emit(completed(0, 'one'));
+		emit({ type: 'ended' });
 		expect(await all(listening)).toEqual([
 			{ type: 'started', turn: 0, at: 0.25 },
 			{ type: 'delta', turn: 0, text: 'one' },
@@ -53,15 +53,15 @@ describe('the events of live audio in a program', () => {
 	test('goes on in another stream where the process of the model has died', async () => {
 		const { model, listening, stream } = arranged();
 		void listening.write(second);
-		stream().tell({ type: 'processed', atMs: 1000 });
-		stream().tell({ type: 'started', turn: 0, atMs: 500 });
-		stream().tell({ type: 'lost', error: died });
+		stream().emit({ type: 'processed', atMs: 1000 });
+		stream().emit({ type: 'started', turn: 0, atMs: 500 });
+		stream().emit({ type: 'lost', error: died });
 		void listening.write(second);
 		expect(model.streams.length).toBe(2);
-		stream(1).tell({ type: 'started', turn: 0, atMs: 500 });
-		stream(1).tell(completed(0, 'two'));
+		stream(1).emit({ type: 'started', turn: 0, atMs: 500 });
+		stream(1).emit(completed(0, 'two'));
 		listening.end();
-		stream(1).tell({ type: 'ended' });
+		stream(1).emit({ type: 'ended' });
 		expect(await all(listening)).toMatchObject([
 			{ type: 'started', turn: 0, at: 0.5 },
 			{ type: 'failed', turn: 0, error: died },
@@ -74,7 +74,7 @@ describe('the events of live audio in a program', () => {
 		const { listening, stream } = arranged();
 		for (const index of [0, 1]) {
 			void listening.write(second);
-			stream(index).tell({ type: 'lost', error: died });
+			stream(index).emit({ type: 'lost', error: died });
 		}
 		await expect(all(listening)).rejects.toBe(died);
 		await expect(listening.write(second)).rejects.toMatchObject({ code: 'closed' });
@@ -93,17 +93,17 @@ test('a writer waits while the model is five seconds behind', async () => {
 	for (let index = 0; index < 5; index++) await listening.write(second);
 	let isWanted = false;
 	const writing = listening.write(second).then(() => (isWanted = true));
-	stream().tell({ type: 'processed', atMs: 500 });
+	stream().emit({ type: 'processed', atMs: 500 });
 	await Promise.resolve();
 	expect(isWanted).toBe(false);
-	stream().tell({ type: 'processed', atMs: 1000 });
+	stream().emit({ type: 'processed', atMs: 1000 });
 	await writing;
 });
 
 test('leaving the loop closes the stream', async () => {
 	const { listening, stream } = arranged();
 	void listening.write(second);
-	stream().tell({ type: 'started', turn: 0, atMs: 0 });
+	stream().emit({ type: 'started', turn: 0, atMs: 0 });
 	for await (const _ of listening) break;
 	expect(stream().isClosed).toBe(true);
 	await expect(listening.write(second)).rejects.toMatchObject({ code: 'closed' });

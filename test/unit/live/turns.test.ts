@@ -134,7 +134,7 @@ describe('turns by what is said', () => {
 		expect(inMs(turns.detect(at(4010), quiet))).toEqual(['stopped 0 at 4000', 'ended 0: 1050–4000']);
 	});
 
-	it('go on when somebody goes on', () => {
+	it('continue when speech continues', () => {
 		const turns = new Turns(semantic);
 		turns.detect(at(1300), speaking(1150));
 		turns.detect(at(2310), spoke(1150, 2000));

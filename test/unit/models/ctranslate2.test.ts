@@ -335,7 +335,7 @@ describe('a CTranslate2 folder is refused', () => {
 			{ specification: 'TransformerSpec' },
 			/another kind \(TransformerSpec\)/,
 		],
-		['of a version that nobody knows', () => {}, { version: 7 }, /version is 7/],
+		['of an unknown version', () => {}, { version: 7 }, /version is 7/],
 		['that says it has more variables', () => {}, { count: 10_000 }, /truncated|name of variable/],
 		['that says it has countless variables', () => {}, { count: 2 ** 32 - 1 }, /4294967295 variables/],
 		['with an alias of nothing', () => {}, { aliases: [['a', 'b']] }, /alias `a` is for `b`/],

@@ -154,7 +154,7 @@ describe('a pull', () => {
 	});
 
 	it.each([
-		['nobody knows', 'nobody', 'earshot search'],
+		['is unknown', 'nobody', 'earshot search'],
 		['is part of Earshot', 'demo-digits', 'is part of Earshot'],
 	])('of a model that %s is refused', async (_, id, message) => {
 		const machine = await arrangeMachine();

@@ -59,7 +59,7 @@ async function transcript({ engine, parts }: ReturnType<typeof arrange>, firstCl
 	return { done, seen };
 }
 
-const heard = (segments: readonly Segment[]) => segments.map(({ channel, start }) => [channel, start]);
+const placesOf = (segments: readonly Segment[]) => segments.map(({ channel, start }) => [channel, start]);
 
 describe('channels that are transcribed by themselves', () => {
 	const talk = [
@@ -75,7 +75,7 @@ describe('channels that are transcribed by themselves', () => {
 
 	it('give segments that say whose they are, in order of time', async () => {
 		const { done, seen } = await transcript(arrange(talk));
-		expect(heard(done.segments)).toEqual([
+		expect(placesOf(done.segments)).toEqual([
 			[0, 1],
 			[1, 2],
 			[0, 6],
@@ -106,7 +106,7 @@ describe('channels that are transcribed by themselves', () => {
 		expect(done.segments).toHaveLength(22);
 		expect(seen).toEqual(done.segments);
 		const after = await transcript(arrange(channels, 90), 5);
-		expect(heard(after.done.segments)).toEqual(heard(done.segments).slice(5));
+		expect(placesOf(after.done.segments)).toEqual(placesOf(done.segments).slice(5));
 	});
 
 	it('are opened one by one, and closed', async () => {
@@ -119,7 +119,7 @@ describe('channels that are transcribed by themselves', () => {
 
 	it('may be one alone', async () => {
 		const { done } = await transcript(arrange([[{ start: 1, end: 2 }]]));
-		expect(heard(done.segments)).toEqual([[0, 1]]);
+		expect(placesOf(done.segments)).toEqual([[0, 1]]);
 	});
 
 	it('are eight at most', async () => {

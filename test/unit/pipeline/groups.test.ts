@@ -85,7 +85,7 @@ const endOf = (events: readonly PipelineEvent[]) => {
 const given = ({ engine }: ReturnType<typeof arrange>) => engine.ran.flatMap(({ clips }) => clips);
 
 /** The same, to be compared: by digests of the samples, in the order of the recording. */
-const heard = (here: ReturnType<typeof arrange>) =>
+const placesOf = (here: ReturnType<typeof arrange>) =>
 	given(here)
 		.map(({ samples, ...clip }) => ({
 			...clip,
@@ -120,7 +120,7 @@ describe('a recording that is cut into groups', () => {
 				expect(clipsOf(events)).toHaveLength(group.clips);
 				parts.push({ clips: clipsOf(events), timing: endOf(events).timing });
 			}
-			expect(heard(parted)).toEqual(heard(whole));
+			expect(placesOf(parted)).toEqual(placesOf(whole));
 			const { duration, timing } = endOf(cut);
 			const division = { groups: groups.length, duration, language: null, timing };
 			expect((await joinedGroups(about, division, parts)).transcript).toEqual(expected);

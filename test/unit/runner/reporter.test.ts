@@ -12,34 +12,34 @@ const batch = { clips: 1, seconds: 5, paddingSeconds: 0, runMs: 1 };
 
 function arrange() {
 	vi.useFakeTimers();
-	const told: RunnerReport[] = [];
-	const reporter = new Reporter(new Scheduler(new ScriptedEngine(), 1), (report) => told.push(report));
-	return { reporter, told };
+	const reports: RunnerReport[] = [];
+	const reporter = new Reporter(new Scheduler(new ScriptedEngine(), 1), (report) => reports.push(report));
+	return { reporter, reports };
 }
 
 it('reports many changes at once, and each batch once', () => {
-	const { reporter, told } = arrange();
+	const { reporter, reports } = arrange();
 	for (let change = 0; change < 100; change++) reporter.changed();
 	reporter.ran(batch);
-	expect(told).toEqual([]);
+	expect(reports).toEqual([]);
 	vi.advanceTimersByTime(1000);
-	expect(told).toHaveLength(1);
+	expect(reports).toHaveLength(1);
 	reporter.changed();
 	vi.advanceTimersByTime(1000);
-	expect(told.map(({ batches }) => batches)).toEqual([[batch], []]);
+	expect(reports.map(({ batches }) => batches)).toEqual([[batch], []]);
 });
 
 it('reports nothing if nothing changes', () => {
-	const { told } = arrange();
+	const { reports } = arrange();
 	vi.advanceTimersByTime(60_000);
-	expect(told).toEqual([]);
+	expect(reports).toEqual([]);
 });
 
 it('reports the rest when the runner ends', () => {
-	const { reporter, told } = arrange();
+	const { reporter, reports } = arrange();
 	reporter.ran(batch);
 	reporter.changed();
 	reporter.flush();
 	vi.advanceTimersByTime(1000);
-	expect(told.map(({ batches }) => batches)).toEqual([[batch]]);
+	expect(reports.map(({ batches }) => batches)).toEqual([[batch]]);
 });

@@ -53,7 +53,7 @@ test.each(['request_timeout', 'conflict', 'engine_failed'] as const)(
 	},
 );
 
-test('a time limit that somebody set is no error in the log, a fault is', () => {
+test('a time limit of a client or the server is not logged as an error, a fault is', () => {
 	const logged = {};
 	logFailure(logged, new EarshotError('deadline_exceeded', 'too long'));
 	expect(logged).toEqual({ code: 'deadline_exceeded' });

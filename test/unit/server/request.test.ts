@@ -199,7 +199,7 @@ test.each(['auto', 'Auto', ' '])('language %j lets the model detect', (language)
 
 describe('refused, naming the field:', () => {
 	test.each<[string, Given, string, string]>([
-		['a format that nobody knows', { response_format: 'xml' }, 'response_format', 'invalid_request'],
+		['an unknown format', { response_format: 'xml' }, 'response_format', 'invalid_request'],
 		['names of speakers', { 'known_speaker_names[]': 'Ann' }, 'known_speaker_names', 'unsupported_value'],
 		[
 			'recordings of speakers',
@@ -210,7 +210,7 @@ describe('refused, naming the field:', () => {
 		['a temperature above 1', { temperature: '1.7' }, 'temperature', 'invalid_request'],
 		['a temperature below 0', { temperature: '-0.1' }, 'temperature', 'invalid_request'],
 		['a temperature that is no number', { temperature: 'warm' }, 'temperature', 'invalid_request'],
-		['an include that nobody knows', { 'include[]': 'everything' }, 'include', 'invalid_request'],
+		['an unknown include', { 'include[]': 'everything' }, 'include', 'invalid_request'],
 		[
 			'log-probabilities outside json',
 			{ 'include[]': 'logprobs', response_format: 'text' },
@@ -231,7 +231,7 @@ describe('refused, naming the field:', () => {
 		],
 		['a stream that is neither yes nor no', { stream: 'maybe' }, 'stream', 'invalid_request'],
 		[
-			'subtitles that nobody knows',
+			'an unknown preset of subtitles',
 			{ subtitles: 'cinema', response_format: 'srt' },
 			'subtitles',
 			'invalid_request',

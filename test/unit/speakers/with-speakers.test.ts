@@ -14,13 +14,13 @@ describe('a recording is cut between two speakers', () => {
 		['in the middle of the pause', [turn(0, 2, 0), turn(3, 5, 1), turn(5, 6, 0)], [2.5, 5]],
 		['in the middle of the time in which both speak', [turn(0, 3, 0), turn(2, 5, 1)], [2.5]],
 		['and not within the turns of one', [turn(0, 2, 0), turn(3, 5, 0)], []],
-		['and not where one is heard within the turn of another', [turn(0, 9, 0), turn(3, 5, 1)], []],
+		['and not where one speaks within the turn of another', [turn(0, 9, 0), turn(3, 5, 1)], []],
 		[
 			'and not for less than a word',
 			[turn(0, 2, 0), turn(2.2, 2.5, 1), turn(2.6, 4, 0), turn(5, 7, 1)],
 			[4.5],
 		],
-		['and nowhere where nobody speaks', [], []],
+		['and nowhere without speech', [], []],
 	])('%s', (_, turns, breaks) => {
 		expect(breaksBetween(turns)).toEqual(breaks);
 	});
@@ -40,7 +40,7 @@ describe('a model without times of words', () => {
 		yield { type: 'done', transcript: transcript([]), found: { turns, speakers, fingerprint: '' } };
 	}
 
-	async function heard(model: FakeTranscriber, speakers: FakeTranscriber, words = false) {
+	async function attributed(model: FakeTranscriber, speakers: FakeTranscriber, words = false) {
 		const options = { ...noOptions, words };
 		const events: TranscriptEvent[] = [];
 		const recording = { bytes: Buffer.from('x') };
@@ -63,7 +63,7 @@ describe('a model without times of words', () => {
 				order.push('knows the turns');
 			},
 		});
-		const events = await heard(model, speakers);
+		const events = await attributed(model, speakers);
 		expect(order).toEqual(['knows the turns', 'transcribes']);
 		expect(model.calls[0]?.options.breaks).toEqual([2.5]);
 		expect(events.map(({ type }) => type).filter((type) => type === 'started')).toHaveLength(1);
@@ -79,13 +79,13 @@ describe('a model without times of words', () => {
 				throw new Error('no');
 			},
 		});
-		await expect(heard(model, speakers)).rejects.toThrow('no');
+		await expect(attributed(model, speakers)).rejects.toThrow('no');
 		expect(model.calls).toEqual([]);
 	});
 
 	test('is kept apart from a concurrent request with speakers', async () => {
 		const model = new FakeTranscriber({ script: () => eventsOf(said) });
-		await heard(model, new FakeTranscriber({ script: diarized }), true);
+		await attributed(model, new FakeTranscriber({ script: diarized }), true);
 		expect(model.calls[0]?.options).not.toHaveProperty('breaks');
 	});
 });

@@ -181,12 +181,12 @@ describe.each(places.filter(({ skip }) => skip === undefined))('webhooks in $nam
 
 test('a gateway learns what another one has stored', async () => {
 	const records = new MemoryRecords();
-	const heard: string[] = [];
-	const stop = await ofRecords(records).listen((id) => void heard.push(id));
+	const received: string[] = [];
+	const stop = await ofRecords(records).listen((id) => void received.push(id));
 	const made = delivery(1);
 	await ofRecords(records).deliveries.keep(made);
 	// A try that failed is known to whoever made it.
 	await ofRecords(records).deliveries.keep({ ...made, tries: [{ at: 1, ms: 1, status: 500, error: null }] });
-	await vi.waitFor(() => expect(heard).toEqual([made.id]));
+	await vi.waitFor(() => expect(received).toEqual([made.id]));
 	stop();
 });

@@ -249,10 +249,10 @@ describe('a receiver that fails', () => {
 		expect(here.sent).toHaveLength(10);
 		expect(here.givenUp.map(({ jobId }) => jobId)).toEqual(['trj_1']);
 		expect((await kept(webhooks)).map(({ state, tries }) => [state, tries.length])).toEqual([['failed', 10]]);
-		const told = await here.metrics.render();
-		expect(told).toContain('earshot_webhook_try_seconds_count{result="failed"} 10');
-		expect(told).toContain('earshot_webhooks_total{result="failed"} 1');
-		expect(told).toContain('earshot_webhooks_pending 0');
+		const metrics = await here.metrics.render();
+		expect(metrics).toContain('earshot_webhook_try_seconds_count{result="failed"} 10');
+		expect(metrics).toContain('earshot_webhooks_total{result="failed"} 1');
+		expect(metrics).toContain('earshot_webhooks_pending 0');
 	});
 
 	test('with 410 is disabled, receives no more, and can be enabled again', async () => {

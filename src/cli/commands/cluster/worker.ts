@@ -5,7 +5,7 @@ import { withoutSecrets } from '../../../cluster/install/packages.js';
 import { openCluster } from '../../../cluster/open-cluster.js';
 import { startWorker } from '../../../cluster/worker/worker.js';
 import { voicesFolder } from '../../../config/folders.js';
-import type { SettingName } from '../../../config/settings.js';
+import type { SettingTexts } from '../../../config/settings.js';
 import { createLog } from '../../../log.js';
 import { Metrics } from '../../../metrics.js';
 import { ensureRegistry } from '../../../models/registry/file.js';
@@ -22,7 +22,7 @@ import { estimatedBytes, localPool, modelsToPreload, nextSignal, numericsOfMachi
 const graceMs = 20_000;
 
 /** Resolves after a signal has stopped the worker. */
-export async function worker(flags: Partial<Record<SettingName, string>>, version: string): Promise<void> {
+export async function worker(flags: SettingTexts, version: string): Promise<void> {
 	await ensureRegistry(flags);
 	const { config } = loadRegistry(flags, packageRoot);
 	const urls = clusterUrls(config);

@@ -2,6 +2,7 @@
 
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { isRecord } from '../../../is-record.js';
 import { fetchAgain, fieldsOf, linesOf, maxSymbols, readText, refuse, shown, unreadable } from './files.js';
 
 /** `names`: files that the folder must contain; those ending in `.json` must be JSON. Throws `model_load_failed`. */
@@ -100,7 +101,3 @@ const [quote, backslash, comma, brace, bracket, closingBrace, closingBracket] = 
 	'}',
 	']',
 ].map((character) => character.charCodeAt(0)) as [number, number, number, number, number, number, number];
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-	return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

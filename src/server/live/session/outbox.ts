@@ -9,7 +9,7 @@ export type SessionInput =
 	/** A message of the client, parsed from JSON. */
 	| { readonly type: 'client'; readonly event: unknown }
 	/** A message that is not JSON. */
-	| { readonly type: 'garbage'; readonly what: string }
+	| { readonly type: 'malformed'; readonly what: string }
 	/** The most recently requested model is loaded and leased. */
 	| { readonly type: 'leased'; readonly info: ModelInfo }
 	| { readonly type: 'unavailable'; readonly error: EarshotError }

@@ -97,7 +97,7 @@ export class Session {
 			case 'client':
 				if (!this.#ending) this.#takeClient(input.event);
 				break;
-			case 'garbage':
+			case 'malformed':
 				this.#outbox.refuse(new Refused('invalid_json', input.what), null);
 				break;
 			case 'leased':

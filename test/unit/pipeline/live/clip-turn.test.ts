@@ -3,7 +3,7 @@ import type { LiveOptions } from '../../../../src/live/live.js';
 import { gate } from '../../../helpers/fakes.js';
 import { plainRecognition } from '../../../helpers/options.js';
 import { settled } from '../../../helpers/scripted-engine.js';
-import { arrange, byVoice, pcm, told } from './parts.js';
+import { arrange, byVoice, pcm, summaryOf } from './parts.js';
 
 const growing: LiveOptions = { ...byVoice, partials: true };
 
@@ -31,7 +31,7 @@ describe('partial text of a model that transcribes whole turns', () => {
 		await speak(live, pcm([7, 1000], [3, 2000], [5, 2000]));
 		const before = deltasOf(live);
 		expect(before.length).toBeGreaterThan(0);
-		expect(told(live.events).some((each) => each.includes('stopped'))).toBe(false);
+		expect(summaryOf(live.events).some((each) => each.includes('stopped'))).toBe(false);
 		await speak(live, pcm([0, 1200]));
 		await live.until('completed');
 		const whole = live.events.find((event) => event.type === 'completed');
@@ -115,8 +115,8 @@ describe('a turn that what is said decides on', () => {
 		live.engine.write = (digits) => (digits.includes('3') ? `${digits}.` : digits);
 		await speak(live, pcm([7, 1000], [0, 1500], [3, 500], [0, 1000]));
 		await live.until('completed');
-		expect(told(live.events).filter((each) => each.includes('stopped'))).toHaveLength(1);
-		expect(told(live.events).at(-1)).toMatch(/^0 is 7.*3\.$/);
+		expect(summaryOf(live.events).filter((each) => each.includes('stopped'))).toHaveLength(1);
+		expect(summaryOf(live.events).at(-1)).toMatch(/^0 is 7.*3\.$/);
 	});
 });
 
@@ -126,19 +126,19 @@ describe('a turn whose speech pauses', () => {
 		await speak(live, pcm([7, 1000], [0, 400]));
 		await live.until('processed', 14);
 		expect(live.engine.ran).toHaveLength(1);
-		expect(told(live.events).some((each) => each.includes('committed'))).toBe(false);
+		expect(summaryOf(live.events).some((each) => each.includes('committed'))).toBe(false);
 		await speak(live, pcm([0, 800]));
 		await live.until('completed');
 		expect(live.engine.ran).toHaveLength(1);
-		expect(told(live.events).at(-1)).toBe('0 is 7 7 7 7 7 7 7 7 7 7');
+		expect(summaryOf(live.events).at(-1)).toBe('0 is 7 7 7 7 7 7 7 7 7 7');
 	});
 
-	it('is transcribed as a whole where somebody goes on', async () => {
+	it('is transcribed as a whole when speech continues', async () => {
 		const live = arrange(byVoice);
 		await speak(live, pcm([7, 500], [0, 400], [3, 500], [0, 1200]));
 		await live.until('completed');
 		expect(live.engine.ran).toHaveLength(2);
-		expect(told(live.events).at(-1)).toBe('0 is 7 7 7 7 7 3 3 3 3 3');
+		expect(summaryOf(live.events).at(-1)).toBe('0 is 7 7 7 7 7 3 3 3 3 3');
 	});
 
 	it('has the same audio where there was no time for that', async () => {
@@ -173,6 +173,6 @@ describe('a turn whose speech pauses', () => {
 		};
 		await speak(live, pcm([7, 1000], [0, 1200]));
 		await live.until('completed');
-		expect(told(live.events).at(-1)).toBe('0 is 7 7 7 7 7 7 7 7 7 7');
+		expect(summaryOf(live.events).at(-1)).toBe('0 is 7 7 7 7 7 7 7 7 7 7');
 	});
 });

@@ -1,4 +1,4 @@
-/** The parts of a live stream over an engine that hears numbers: loud samples are speech. */
+/** The parts of a live stream over an engine that recognizes numbers: loud samples are speech. */
 
 import type { LiveInput } from '../../../../src/audio/live-input.js';
 import type { OpenVad } from '../../../../src/audio/vad.js';
@@ -99,7 +99,7 @@ export class DigitEngine implements Engine {
 	readonly languages: (string | null)[] = [];
 	/** Called before a clip is done; may wait or throw. */
 	onRun: (text: string) => Promise<void> = async () => {};
-	/** What it writes of the digits that it has heard. */
+	/** What it writes of the digits that it was given. */
 	write = (digits: string): string => digits;
 
 	run({ clips, options }: Batch, signals: readonly AbortSignal[]): Promise<ClipResult>[] {
@@ -118,14 +118,14 @@ export class DigitEngine implements Engine {
 
 /** Hears while the audio comes. */
 export function digitStream(): SpeechStream {
-	let heard = new Float32Array(0);
+	let received = new Float32Array(0);
 	return {
 		async feed(samples) {
-			const all = new Float32Array(heard.length + samples.length);
-			all.set(heard);
-			all.set(samples, heard.length);
-			heard = all;
-			return { result: resultWith(digitsIn(heard)), endpoint: false };
+			const all = new Float32Array(received.length + samples.length);
+			all.set(received);
+			all.set(samples, received.length);
+			received = all;
+			return { result: resultWith(digitsIn(received)), endpoint: false };
 		},
 		close: async () => {},
 	};
@@ -176,7 +176,7 @@ export function arrange(options: LiveOptions, given: Partial<LiveParts> = {}) {
 }
 
 /** Each event in a word or two, without those about progress. */
-export function told(events: readonly LiveEvent[]): string[] {
+export function summaryOf(events: readonly LiveEvent[]): string[] {
 	return events.filter(({ type }) => type !== 'processed').map(inWords);
 }
 

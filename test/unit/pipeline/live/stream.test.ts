@@ -7,7 +7,7 @@ import { gate } from '../../../helpers/fakes.js';
 import { plainRecognition } from '../../../helpers/options.js';
 import { settled } from '../../../helpers/scripted-engine.js';
 import { seeded } from '../../live/random.js';
-import { arrange, byVoice, digitStream, manual, pcm, told } from './parts.js';
+import { arrange, byVoice, digitStream, manual, pcm, summaryOf } from './parts.js';
 
 const twoTurns = pcm([0, 640], [7, 300], [3, 300], [0, 1000], [5, 400], [0, 1200]);
 
@@ -32,7 +32,7 @@ describe('a live stream', () => {
 		stream.send({ type: 'audio', bytes: pcm([7, 300], [0, 300], [3, 400]) });
 		stream.send({ type: 'commit', commit: 1 });
 		await until('completed');
-		expect(told(events)).toEqual(['0 committed: 1 s', '0:7 7 7 3 3 3 3', '0 is 7 7 7 3 3 3 3']);
+		expect(summaryOf(events)).toEqual(['0 committed: 1 s', '0:7 7 7 3 3 3 3', '0 is 7 7 7 3 3 3 3']);
 		expect(events[0]).toEqual({ type: 'processed', atMs: 1000 });
 	});
 
@@ -41,7 +41,7 @@ describe('a live stream', () => {
 		stream.send({ type: 'audio', bytes: twoTurns });
 		stream.send({ type: 'end' });
 		await until('ended');
-		expect(told(events).filter((each) => !each.includes(':'))).toEqual([
+		expect(summaryOf(events).filter((each) => !each.includes(':'))).toEqual([
 			'0 started at 540',
 			'0 stopped at 1772',
 			'0 is 7 7 7 3 3 3',
@@ -55,7 +55,7 @@ describe('a live stream', () => {
 	it.each([
 		['turns by voice activity', byVoice, {}],
 		['commits', manual, {}],
-		['voice activity, while it hears', byVoice, { openStream: digitStream }],
+		['voice activity, while audio arrives', byVoice, { openStream: digitStream }],
 	] as const)('does the same however the audio is cut: %s', async (_, options, given) => {
 		const run = async (cut: (left: number) => number) => {
 			const { events, stream, until } = arrange(options, given);
@@ -68,7 +68,7 @@ describe('a live stream', () => {
 			stream.send({ type: 'end' });
 			await until('ended');
 			// Where deltas are cut is chance; their sum is in the completed text.
-			return told(events.filter(({ type }) => type !== 'delta'));
+			return summaryOf(events.filter(({ type }) => type !== 'delta'));
 		};
 		const whole = await run((left) => left);
 		expect(whole.length).toBeGreaterThan(2);
@@ -79,7 +79,7 @@ describe('a live stream', () => {
 		}
 	});
 
-	it('keeps a slot free of long recordings while somebody speaks', async () => {
+	it('keeps a slot free of long recordings during speech', async () => {
 		const { engine, scheduler, events, stream, until } = arrange(byVoice);
 		const isDone = gate();
 		const long: string[] = [];
@@ -102,7 +102,7 @@ describe('a live stream', () => {
 		expect(long).toHaveLength(1);
 		stream.send({ type: 'audio', bytes: pcm([0, 1000]) });
 		await until('completed');
-		expect(told(events)).toContain('0 is 7 7 7');
+		expect(summaryOf(events)).toContain('0 is 7 7 7');
 		await settled();
 		expect(long).toHaveLength(2);
 		isDone.open();
@@ -140,7 +140,7 @@ describe('a live stream', () => {
 		);
 		expect(deltas.length).toBeGreaterThan(2);
 		expect(deltas.join('')).toBe('7 7 7 3 3 3');
-		const at = (what: string) => told(events).findIndex((each) => each.startsWith(what));
+		const at = (what: string) => summaryOf(events).findIndex((each) => each.startsWith(what));
 		expect(at('0:')).toBeLessThan(at('0 stopped'));
 	});
 
@@ -183,7 +183,7 @@ describe('a live stream', () => {
 		stream.send({ type: 'audio', bytes: pcm([3, 300]) });
 		stream.send({ type: 'commit', commit: 1 });
 		await until('completed');
-		expect(told(events)).toEqual(['cleared', '1 committed: 0.3 s', '1:3 3 3', '1 is 3 3 3']);
+		expect(summaryOf(events)).toEqual(['cleared', '1 committed: 0.3 s', '1:3 3 3', '1 is 3 3 3']);
 		expect(engine.ran).toHaveLength(1);
 	});
 
@@ -197,7 +197,7 @@ describe('a live stream', () => {
 			stream.send({ type: 'commit', commit: loudness });
 		}
 		await until('completed');
-		expect(told(events).filter((each) => !each.includes('committed'))).toEqual([
+		expect(summaryOf(events).filter((each) => !each.includes('committed'))).toEqual([
 			'0 failed: engine_failed',
 			'1:3 3',
 			'1 is 3 3',
@@ -214,11 +214,11 @@ describe('a live stream', () => {
 		}
 		await until('delta');
 		await settled();
-		expect(told(events)).toContain('1:3 3');
-		expect(told(events)).not.toContain('1 is 3 3');
+		expect(summaryOf(events)).toContain('1:3 3');
+		expect(summaryOf(events)).not.toContain('1 is 3 3');
 		slow.open();
 		await until('completed', 2);
-		expect(told(events).slice(-3)).toEqual(['0:7 7', '0 is 7 7', '1 is 3 3']);
+		expect(summaryOf(events).slice(-3)).toEqual(['0:7 7', '0 is 7 7', '1 is 3 3']);
 	});
 
 	it('accepts no more audio than it can process', async () => {
@@ -240,7 +240,7 @@ describe('a live stream', () => {
 		stream.send({ type: 'audio', bytes: pcm([7, 500]) });
 		stream.send({ type: 'commit', commit: 1 });
 		await until('completed');
-		expect(told(events)).toEqual(['refused', '0 committed: 0.5 s', '0:7 7 7 7 7', '0 is 7 7 7 7 7']);
+		expect(summaryOf(events)).toEqual(['refused', '0 committed: 0.5 s', '0:7 7 7 7 7', '0 is 7 7 7 7 7']);
 	});
 
 	it('reports that audio before voice activity is no turn', async () => {
@@ -252,7 +252,7 @@ describe('a live stream', () => {
 		expect(events.filter(({ type }) => type === 'cleared')).toEqual([{ type: 'cleared', turn: 0 }]);
 		stream.send({ type: 'audio', bytes: pcm([0, 640], [5, 300], [0, 1000]) });
 		await until('completed');
-		expect(told(events).at(-1)).toBe('1 is 5 5 5');
+		expect(summaryOf(events).at(-1)).toBe('1 is 5 5 5');
 	});
 
 	it('transcribes a turn with the options of its start', async () => {
@@ -265,7 +265,7 @@ describe('a live stream', () => {
 		});
 		stream.send({ type: 'audio', bytes: rest });
 		await until('completed', 2);
-		expect(told(events).filter((each) => each.includes(' is '))).toEqual([
+		expect(summaryOf(events).filter((each) => each.includes(' is '))).toEqual([
 			'0 is 7 7 7 7 7 7 7 7 7',
 			expect.stringMatching(/^1 is 5( 5)+$/),
 		]);
@@ -280,8 +280,8 @@ describe('a live stream', () => {
 		stream.send({ type: 'audio', bytes: pcm([3, 200]) });
 		stream.send({ type: 'commit', commit: 1 });
 		await until('completed');
-		const heard = events.flatMap((event) => (event.type === 'processed' ? [Math.round(event.atMs)] : []));
-		expect(heard).toEqual([200, 600]);
+		const received = events.flatMap((event) => (event.type === 'processed' ? [Math.round(event.atMs)] : []));
+		expect(received).toEqual([200, 600]);
 	});
 
 	it('sends no events after it was closed', async () => {

@@ -43,7 +43,7 @@ class SimulatedStream {
 		const command = this.commands.shift();
 		switch (command?.type) {
 			case 'audio':
-				this.#hear();
+				this.#receive();
 				break;
 			case 'commit':
 				this.#act(this.#turns.commit(command.commit));
@@ -93,7 +93,7 @@ class SimulatedStream {
 		);
 	}
 
-	#hear(): void {
+	#receive(): void {
 		const before = this.#position;
 		this.#position += 1024;
 		let speech: DetectedSpeech | undefined;
@@ -239,7 +239,7 @@ export class Simulation {
 		else if (what < 17) send({ type: 'session.update', session: this.#random.pick(updates) });
 		else if (what < 18) send({ type: 'conversation.item.retrieve', item_id: 'item_3' });
 		else if (what < 19) send({ type: 'response.create' });
-		else this.#take({ type: 'garbage', what: 'Expected JSON' });
+		else this.#take({ type: 'malformed', what: 'Expected JSON' });
 	}
 
 	#deliver(): void {
