@@ -277,8 +277,7 @@ private:
 	/** After each chunk, so that utterances end at the same audio however much of it a piece holds. */
 	Expected<Done> EndUtterance() {
 		const Streaming& engine = *live_->engine;
-		if (!engine.IsReady(stream()) && all_accepted_) return Done{};
-		if (!engine.IsEndpoint(stream())) return Done{};
+		if ((all_accepted_ && !engine.IsReady(stream())) || !engine.IsEndpoint(stream())) return Done{};
 		auto result = engine.Result(stream(), live_->seconds + static_cast<double>(accepted_) / kSampleRate);
 		if (!result) return result.failure();
 		ended_.push_back(std::move(*result));
@@ -291,11 +290,10 @@ private:
 	static constexpr size_t kMaxAccepted = kSampleRate;
 
 	Expected<Done> AcceptMore() {
-		const std::vector<float>& samples = piece_.samples;
-		const size_t count = std::min(samples.size() - accepted_, kMaxAccepted);
-		const Clip some{samples.data() + accepted_, count};
+		const size_t count = std::min(piece_.samples.size() - accepted_, kMaxAccepted);
+		const Clip some{piece_.samples.data() + accepted_, count};
 		accepted_ += count;
-		all_accepted_ = accepted_ == samples.size();
+		all_accepted_ = accepted_ == piece_.samples.size();
 		return live_->engine->Accept(stream(), some, piece_.last && all_accepted_, piece_.silent_seconds);
 	}
 
