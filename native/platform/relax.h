@@ -1,9 +1,10 @@
 // How ggml's threads wait for each other. Included before ggml-cpu.c, whose sources are not edited, in place of its own.
 //
-// They spin, which is right while all of them run: a graph has hundreds of barriers, microseconds apart. Where another
-// process has the core of one of them, the others spin through their own time meanwhile, are preempted for it when it
-// runs again, and a graph of milliseconds takes seconds. A thread that sleeps instead is put on a core as soon as it
-// wakes. On Windows, where the shortest sleep is a millisecond or more, ggml's own function stays.
+// They spin (not with OpenMP, but that has one pool for all states), which is right while all of them run: a graph has
+// hundreds of barriers, microseconds apart. Where another process has the core of one of them, the others spin through
+// their own time meanwhile, are preempted for it when it runs again, and a graph of milliseconds takes seconds. A thread
+// that sleeps instead is put on a core as soon as it wakes. On Windows, where the shortest sleep is a millisecond or
+// more, ggml's own function stays.
 #pragma once
 
 #ifndef _WIN32

@@ -53,7 +53,7 @@ const shown = (/** @type {number[]} */ ms) =>
  * @param {import('../bench.mjs').Settings} settings
  * @returns {Promise<import('../bench.mjs').Figure[]>}
  */
-export async function busyMachine({ rounds, tell }) {
+export async function busyMachine({ rounds, report }) {
 	const path = realWhisper();
 	const model = `whisper-tiny.en ${shortHash(path)}`;
 	const { files } = await realClips(clipSeconds, clipCount);
@@ -73,7 +73,7 @@ export async function busyMachine({ rounds, tell }) {
 			const server = await start();
 			try {
 				const { calm, busy } = await waited(server, files, fields);
-				tell(`  ${name}: ${shown(calm)}; beside loops ${shown(busy)}`);
+				report(`  ${name}: ${shown(calm)}; beside loops ${shown(busy)}`);
 				seen[name].calm.push(...calm);
 				seen[name].busy.push(...busy);
 			} finally {
