@@ -16,7 +16,7 @@ import type { TurnListener, TurnWork } from './work.js';
 export interface ClipTurnOptions {
 	readonly recognize: RecognizeOptions;
 	readonly chunking: ChunkingOptions;
-	/** Accounts for the model time of all transcriptions of the turn. */
+	/** Accounts for the model time of the turn's transcriptions, but not of partial text. */
 	readonly time: StreamTime;
 	/** Publish partial text as the turn grows, while a slot is free. */
 	readonly partials: boolean;
@@ -49,9 +49,9 @@ export class ClipTurn implements TurnWork {
 		this.#parts = parts;
 		this.#options = options;
 		this.#listener = listener;
-		const { recognize, partials, time } = options;
+		const { recognize, partials } = options;
 		const onPartial = (text: string) => this.#partial(text);
-		if (partials) this.#partials = new Partials(parts, { recognize, time, onPartial });
+		if (partials) this.#partials = new Partials(parts, { recognize, onPartial });
 		this.#run = new ClipRun(parts, options, {
 			settled: (text) => this.#emitDelta(this.#text.settle(text)),
 			progressed: () => this.#ifRunning(() => listener.progressed()),

@@ -1,6 +1,7 @@
 /**
  * Partial text of an open turn, from a model without streaming: the turn so far is transcribed repeatedly
- * (LocalAgreement). A transcription starts only if a slot is free and no clip waits, and is aborted when a clip waits.
+ * (LocalAgreement). A transcription starts only if a slot is free and no clip waits, and is aborted when a clip waits; so
+ * its time does not count towards the load of live sessions, for which others are refused.
  */
 
 import { levelled } from '../../audio/leveller.js';
@@ -9,11 +10,9 @@ import type { RecognizeOptions } from '../../speech/options.js';
 import { sampleRate } from '../../speech/pcm.js';
 import { padded } from '../clip-queue.js';
 import type { PipelineParts } from '../parts.js';
-import type { StreamTime } from './model-time.js';
 
 export interface PartialsOptions {
 	readonly recognize: RecognizeOptions;
-	readonly time: StreamTime;
 	/** Called with a hypothesis of the text of the turn so far. */
 	readonly onPartial: (text: string) => void;
 }
@@ -77,12 +76,11 @@ export class Partials {
 	/** Never rejects: without a hypothesis, the turn still gets its text at its end. */
 	async #transcribe(): Promise<void> {
 		const { scheduler, limits } = this.#parts;
-		const { recognize, time, onPartial } = this.#options;
+		const { recognize, onPartial } = this.#options;
 		const control = new AbortController();
 		this.#running = control;
 		const end = this.#seconds;
 		const samples = levelled(this.#samples.slice(0, this.#length));
-		const ended = time.begin();
 		try {
 			const { segments } = await scheduler.submit({
 				recording: control,
@@ -100,7 +98,6 @@ export class Partials {
 		} catch {
 			// Aborted, or failed: the whole turn is transcribed later anyway.
 		} finally {
-			ended();
 			this.#running = undefined;
 		}
 	}

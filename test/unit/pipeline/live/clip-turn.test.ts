@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LiveOptions } from '../../../../src/live/live.js';
+import { ModelTime } from '../../../../src/pipeline/live/model-time.js';
 import { gate } from '../../../helpers/fakes.js';
 import { plainRecognition } from '../../../helpers/options.js';
 import { settled } from '../../../helpers/scripted-engine.js';
@@ -48,6 +49,24 @@ describe('partial text of a model that transcribes whole turns', () => {
 		expect(live.engine.ran.map((samples) => Math.round(samples / 16_000))).toEqual([
 			1, 2, 4, 6, 10, 14, 18, 22,
 		]);
+		live.stream.close();
+	});
+
+	it('does not count towards the load of its session, since other work goes first', async () => {
+		let now = 0;
+		const time = new ModelTime({
+			limits: { slots: 2, maxBatchClips: 8 },
+			isStreaming: false,
+			now: () => now,
+		});
+		const live = arrange(growing, { time });
+		live.engine.onRun = async () => {
+			now += 40;
+		};
+		await speak(live, pcm([7, 24_000]));
+		await live.until('processed', 240);
+		expect(live.engine.ran.length).toBeGreaterThan(1);
+		expect(live.events.some((event) => event.type === 'processed' && (event.busyMs ?? 0) > 0)).toBe(false);
 		live.stream.close();
 	});
 
