@@ -72,7 +72,6 @@ export function parseRegistry(text: string, file: string, modelDir: string): Par
 	const reader = new EntryReader(file, lines, modelDir);
 	const top = reader.map(document.contents, 'the file');
 	const values: SettingTexts = {};
-	const warnings: string[] = [];
 	let entries: ModelEntry[] = [];
 	let aliases: Alias[] = [];
 	for (const { key, value, at } of reader.pairs(top, '')) {
@@ -80,7 +79,7 @@ export function parseRegistry(text: string, file: string, modelDir: string): Par
 		if (key === 'models') entries = reader.entries(value);
 		else if (key === 'aliases') aliases = reader.aliases(value);
 		else if (name === undefined || 'notInFile' in settings[name])
-			warnings.push(`${file}:${reader.line(at)}: \`${key}\` is not a setting of Earshot`);
+			reader.warn(at, `\`${key}\` is not a setting of Earshot`);
 		else values[name] = reader.settingText(value, key);
 	}
 	return {
@@ -88,7 +87,7 @@ export function parseRegistry(text: string, file: string, modelDir: string): Par
 		aliases,
 		problems: reader.problems,
 		source: { values, nameOf: (name) => `${fileKeyOf(name)} in ${file}` },
-		warnings,
+		warnings: reader.warnings,
 	};
 }
 
@@ -96,6 +95,8 @@ const diarizationRules = {
 	files: { segmentation: '', embedding: '' },
 	options: { threshold: { field: '', kind: 'number' } },
 } as const;
+
+const keysOfEntry = ['type', 'dir', 'aliases', 'files', 'options', 'languages', 'keep_alive', 'download'];
 
 type FileRules = Pick<Family, 'files' | 'optionalFiles' | 'otherKeys'>;
 
@@ -123,6 +124,9 @@ class EntryReader extends YamlReader {
 		if (!isModelId(id)) throw this.refuse(at, field, modelIdRule);
 		// `download:` without a value counts as absent.
 		const given = this.pairs(this.map(value, field), field).filter((pair) => !isNull(pair.value));
+		for (const pair of given)
+			if (!keysOfEntry.includes(pair.key))
+				this.warn(pair.at, `\`${pair.field}\` is not a setting of a model`);
 		const fields = new Map(given.map((pair) => [pair.key, pair]));
 		const typeNode = fields.get('type')?.value ?? null;
 		const type = this.text(typeNode, `${field}.type`);

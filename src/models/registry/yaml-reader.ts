@@ -25,6 +25,7 @@ export interface Pair {
 
 export class YamlReader {
 	readonly problems: Problem[] = [];
+	readonly warnings: string[] = [];
 	readonly #file: string;
 	readonly #lines: LineCounter;
 
@@ -35,6 +36,10 @@ export class YamlReader {
 
 	line(node: Node | null): number {
 		return this.#lines.linePos(node?.range?.[0] ?? 0).line;
+	}
+
+	warn(node: Node | null, what: string): void {
+		this.warnings.push(`${this.#file}:${this.line(node)}: ${what}`);
 	}
 
 	refuse(node: Node | null, field: string, expected: string): EarshotError {

@@ -102,6 +102,14 @@ describe('models.yaml', () => {
 		]);
 	});
 
+	it('warns of such a key of a model, which may be misspelt', () => {
+		const model = 'models:\n  a:\n    type: whisper_cpp\n    files: {model: m.bin}\n    keepalive: 5m\n';
+		const { warnings, entries } = parse(model);
+		expect(warnings).toEqual(['models.yaml:5: `models.a.keepalive` is not a setting of a model']);
+		expect(entries).toHaveLength(1);
+		expect(parse(model.replace('files:', 'path: m.bin\n    filez:')).warnings).toHaveLength(3);
+	});
+
 	it.each([
 		['a text that is not YAML', 'models: [', 1, ''],
 		['a key given twice', 'num_threads: 1\nnum_threads: 2\n', 2, ''],
