@@ -55,8 +55,12 @@ async function speak(/** @type {number} */ index, /** @type {{ piece: number, la
 			await sleep(Math.max(0, dueMs(next) - performance.now()));
 			while (end < pieces && dueMs(end) <= performance.now()) end++;
 		}
-		const { result, endpoint } = await stream.feed(samples.slice(next * piece, end * piece), end === pieces);
-		if (endpoint) said.push(result.segments.map(({ text }) => text).join(''));
+		const { ended, result, endpoint } = await stream.feed(
+			samples.slice(next * piece, end * piece),
+			end === pieces,
+		);
+		for (const { segments } of endpoint ? [...ended, result] : ended)
+			said.push(segments.map(({ text }) => text).join(''));
 		for (; next < end; next++) lags.push({ piece: next, lagMs: performance.now() - dueMs(next) });
 	}
 	await stream.close();
