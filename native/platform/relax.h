@@ -35,7 +35,7 @@ static void earshot_relax(void) {
 	latest_ns = now_ns;
 }
 
-/* Of `static inline void ggml_thread_cpu_relax(void)` makes a function that nobody calls, of its calls ours. */
+/* Of `static inline void ggml_thread_cpu_relax(void)` makes an unused function, and of its calls ours. */
 #define ggml_thread_cpu_relax(parameters) EARSHOT_RELAX_##parameters
 #define EARSHOT_RELAX_void ggml_own_relax(void)
 #define EARSHOT_RELAX_ earshot_relax()

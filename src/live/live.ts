@@ -8,8 +8,7 @@ import type { EarshotError } from '../errors.js';
 import type { RecognizeOptions } from '../speech/options.js';
 import type { TokenLogprob } from '../speech/transcript.js';
 
-/** `pcm16`: 16-bit signed, little-endian; the other two are G.711. All are mono. */
-/** `pcm16`: 16 bits, signed, little-endian; `pcmu`, `pcma`: G.711. */
+/** `pcm16`: 16 bits, signed, little-endian; `pcmu`, `pcma`: G.711. All are mono. */
 export type PcmEncoding = 'pcm16' | 'pcmu' | 'pcma';
 
 export interface LiveFormat {

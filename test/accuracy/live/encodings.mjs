@@ -1,6 +1,8 @@
 // @ts-check
 /** 16 kHz samples as the audio of live sessions: other rates, 16-bit PCM and G.711. */
 
+import { wavFile } from '../../bench/lib/speech.mjs';
+
 const rate = 16_000;
 
 /** Zero crossings of the filter on each side. */
@@ -64,19 +66,4 @@ export const formats = {
 };
 
 /** @param {Buffer} bytes µ-law, 8 kHz, mono @returns {Buffer} a WAV file of them */
-export function muLawWav(bytes) {
-	const header = Buffer.alloc(44);
-	header.write('RIFF', 0);
-	header.writeUInt32LE(36 + bytes.length, 4);
-	header.write('WAVEfmt ', 8);
-	header.writeUInt32LE(16, 16);
-	header.writeUInt16LE(7, 20);
-	header.writeUInt16LE(1, 22);
-	header.writeUInt32LE(8000, 24);
-	header.writeUInt32LE(8000, 28);
-	header.writeUInt16LE(1, 32);
-	header.writeUInt16LE(8, 34);
-	header.write('data', 36);
-	header.writeUInt32LE(bytes.length, 40);
-	return Buffer.concat([header, bytes]);
-}
+export const muLawWav = (bytes) => wavFile(bytes, { tag: 7, rate: 8000, bits: 8 });

@@ -13,23 +13,34 @@ function samplesOf(name) {
 	return new Int16Array(file.buffer.slice(file.byteOffset + headerBytes, file.byteOffset + file.length));
 }
 
-/** @param {Int16Array | Float32Array} samples 16 kHz, mono @returns {Buffer} a WAV file of their type */
-export function wav(samples) {
-	const bytes = samples.BYTES_PER_ELEMENT;
+/**
+ * A mono WAV file.
+ * @param {Uint8Array} data @param {{ tag: number, rate: number, bits: number }} format `tag`: 1 PCM, 3 floats, 7 µ-law;
+ * `rate`: Hz; `bits`: of a sample
+ * @returns {Buffer}
+ */
+export function wavFile(data, { tag, rate, bits }) {
 	const header = Buffer.alloc(headerBytes);
 	header.write('RIFF', 0);
-	header.writeUInt32LE(36 + samples.byteLength, 4);
+	header.writeUInt32LE(36 + data.length, 4);
 	header.write('WAVEfmt ', 8);
 	header.writeUInt32LE(16, 16);
-	header.writeUInt16LE(samples instanceof Float32Array ? 3 : 1, 20);
+	header.writeUInt16LE(tag, 20);
 	header.writeUInt16LE(1, 22);
-	header.writeUInt32LE(sampleRate, 24);
-	header.writeUInt32LE(sampleRate * bytes, 28);
-	header.writeUInt16LE(bytes, 32);
-	header.writeUInt16LE(8 * bytes, 34);
+	header.writeUInt32LE(rate, 24);
+	header.writeUInt32LE((rate * bits) / 8, 28);
+	header.writeUInt16LE(bits / 8, 32);
+	header.writeUInt16LE(bits, 34);
 	header.write('data', 36);
-	header.writeUInt32LE(samples.byteLength, 40);
-	return Buffer.concat([header, Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength)]);
+	header.writeUInt32LE(data.length, 40);
+	return Buffer.concat([header, data]);
+}
+
+/** @param {Int16Array | Float32Array} samples 16 kHz, mono @returns {Buffer} a WAV file of their type */
+export function wav(samples) {
+	const data = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
+	const tag = samples instanceof Float32Array ? 3 : 1;
+	return wavFile(data, { tag, rate: sampleRate, bits: 8 * samples.BYTES_PER_ELEMENT });
 }
 
 /**

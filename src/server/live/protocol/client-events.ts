@@ -1,5 +1,6 @@
 /** Parses the events of clients. Pure. */
 
+import { isRecord } from '../../../is-record.js';
 import { checkBounds } from './bounds.js';
 import { Refused } from './events.js';
 import { Reader } from './reader.js';
@@ -37,7 +38,7 @@ const conversationEvents = [
 
 /** Throws Refused. */
 export function readClientEvent(given: unknown): ClientEvent {
-	if (typeof given !== 'object' || given === null || Array.isArray(given))
+	if (!isRecord(given))
 		throw new Refused('invalid_value', 'Expected an event to be a JSON object, got another value');
 	const event = new Reader(given, '');
 	const type = event.text('type');

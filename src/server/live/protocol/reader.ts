@@ -1,6 +1,7 @@
 /** Reads the fields of a JSON object. Pure. */
 
 import { expected } from '../../../errors.js';
+import { isRecord } from '../../../is-record.js';
 import { Refused } from './events.js';
 
 /** The fields of `T`, each possibly undefined. */
@@ -12,10 +13,9 @@ export class Reader {
 	readonly #path: string;
 
 	constructor(value: unknown, path: string) {
-		if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+		if (!isRecord(value))
 			throw new Refused('invalid_value', expected(path, 'an object', value).message, path);
-		}
-		this.#fields = value as Readonly<Record<string, unknown>>;
+		this.#fields = value;
 		this.#path = path;
 	}
 
