@@ -49,7 +49,7 @@ const kinds = [
 ];
 
 /** Everything a result says. */
-const told = (/** @type {any} */ { bytes, tokenIds, tokenTimes, tokenLogprobs, segments, language }) =>
+const resultText = (/** @type {any} */ { bytes, tokenIds, tokenTimes, tokenLogprobs, segments, language }) =>
 	JSON.stringify([
 		Buffer.from(bytes).toString('hex'),
 		...[tokenIds, tokenTimes, tokenLogprobs, segments].map((array) => [...array]),
@@ -64,7 +64,7 @@ const expected = [];
 for (const samples of clips) {
 	for (const kind of kinds) {
 		const model = await load(1);
-		expected.push(told(await model.transcribe(samples, { ...usual, ...kind })));
+		expected.push(resultText(await model.transcribe(samples, { ...usual, ...kind })));
 		await model.close();
 	}
 }
@@ -95,7 +95,7 @@ const slot = async () => {
 		const goes = random(40) === 0;
 		if (goes) setTimeout(() => model.cancel(clip), random(200));
 		try {
-			if (told(await running) !== expected[which]) different++;
+			if (resultText(await running) !== expected[which]) different++;
 		} catch (error) {
 			if (!goes || /** @type {any} */ (error).code !== 'cancelled') throw error;
 			cancelled++;

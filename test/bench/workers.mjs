@@ -10,7 +10,7 @@
  *   … --workers 4       on as many cores as there are, with one thread each
  *   … --rounds 1        how often the sides take turns; medians count
  *
- * Takes a quiet machine. Not a test: figures are told. Ends with 1 where transcripts differ.
+ * Takes a quiet machine. Not a test: figures are shown. Ends with 1 where transcripts differ.
  */
 
 import { openAsBlob } from 'node:fs';
@@ -45,7 +45,7 @@ const cores = availableParallelism();
  * @property {number} cpu seconds of all processes in that time
  * @property {number} audio seconds
  * @property {string} text
- * @property {string} segments with all that is told of them
+ * @property {string} segments with all their fields
  */
 
 /** @param {Response} response */
@@ -109,16 +109,16 @@ for (let round = 0; round < rounds; round++) {
 const between = (one, other, of) => median(seen[one].map((took, round) => took[of] / seen[other][round][of]));
 const faster = between('one', 'many', 'wall');
 const dearer = between('many', 'process', 'cpu');
-const told = (met) => (met ? 'met' : 'MISSED');
+const verdict = (met) => (met ? 'met' : 'MISSED');
 stdout.write(
-	`${count} workers are ${faster.toFixed(2)} times as fast as one | ${told(faster >= 1.7)}: at least 1.7\n`,
+	`${count} workers are ${faster.toFixed(2)} times as fast as one | ${verdict(faster >= 1.7)}: at least 1.7\n`,
 );
 stdout.write(
-	`they take ${dearer.toFixed(3)} times the processor time of one process | ${told(dearer <= 1.05)}: at most 1.05\n`,
+	`they take ${dearer.toFixed(3)} times the processor time of one process | ${verdict(dearer <= 1.05)}: at most 1.05\n`,
 );
 const all = Object.values(seen).flat();
 const isEqual = (of) => new Set(all.map((took) => took[of])).size === 1;
 stdout.write(
-	`texts are ${isEqual('text') ? 'equal' : 'NOT EQUAL'} (${all[0].text.length} characters), and so ${isEqual('segments') ? 'is' : 'is NOT'} all else that is told of segments\n`,
+	`texts are ${isEqual('text') ? 'equal' : 'NOT EQUAL'} (${all[0].text.length} characters), and so ${isEqual('segments') ? 'is' : 'is NOT'} all else of segments\n`,
 );
 exit(isEqual('text') ? 0 : 1);

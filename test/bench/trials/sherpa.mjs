@@ -68,7 +68,7 @@ export async function sherpa({ rounds, seconds, report }) {
 			for (const [index, speed] of (await ours(type, files, seconds)).entries()) speeds[index].push(speed);
 			for (const [index, threads] of peerThreads.entries())
 				others[index].push(await peer({ type, ...files, threads, seconds }));
-			const told = [
+			const shown = [
 				...crowds.map(
 					({ clients }, index) => `earshot ${speeds[index][round].toFixed(1)} (${clients} clients)`,
 				),
@@ -76,7 +76,7 @@ export async function sherpa({ rounds, seconds, report }) {
 					(threads, index) => `sherpa-onnx-node ${others[index][round].toFixed(1)} (${threads} threads)`,
 				),
 			];
-			report(`  ${name}: ${told.join(', ')} audio s/s`);
+			report(`  ${name}: ${shown.join(', ')} audio s/s`);
 		}
 		const best = others.reduce((a, b) => (median(b) > median(a) ? b : a));
 		const threads = peerThreads[others.indexOf(best)];

@@ -1,4 +1,4 @@
-/** What a machine tells others of the settings that its models have. */
+/** What a machine reports of the settings of its models. */
 
 import { describe, expect, it } from 'vitest';
 import { numericsOfMachine } from '../../../src/cli/commands/cluster/start-up.js';
