@@ -722,6 +722,28 @@ describe('limits', () => {
 		await closing;
 	});
 
+	test('a server that shuts down transcribes what waits for a model first', async () => {
+		const server = await arrange();
+		let load: (() => void) | undefined;
+		server.pool.onLoad = () => new Promise<void>((resolve) => (load = resolve));
+		const client = liveClient(server.url + path);
+		await client.nextOf('session.created');
+		client.append(Buffer.alloc(4800));
+		// What waits for a model pauses reading.
+		while (!/earshot_live_paused_total{.*} 1/.test((await send(`${server.url}/metrics`)).text))
+			await settled();
+		const closing = server.close({ graceMs: 10_000 });
+		load?.();
+		const { emit, commands } = await streamOf(server);
+		await until(() => commands.at(-1)?.type === 'end');
+		emit({ type: 'started', turn: 0, atMs: 0 });
+		turn(emit, 0, 'hello');
+		emit({ type: 'ended' });
+		await client.nextOf('conversation.item.input_audio_transcription.completed');
+		expect((await client.closed).code).toBe(1001);
+		await closing;
+	});
+
 	test('a server that has waited long enough closes them', async () => {
 		const { server, client } = await open();
 		client.append(Buffer.alloc(4800));

@@ -22,6 +22,8 @@ export interface ConnectionOptions {
 	readonly log: Log;
 	/** Id of the upgrade request. */
 	readonly requestId: string;
+	/** Bytes received on the socket so far. */
+	readonly bytesReceived: () => number;
 	/** Maximum duration; 0 = no limit. */
 	readonly maxMs: number;
 	/** Closes the connection at once, when the server shuts down. */
@@ -31,9 +33,9 @@ export interface ConnectionOptions {
 
 const tickMs = 5_000;
 const pingEveryMs = 20_000;
-/** A client that has sent nothing, not even a pong, for this time is considered disconnected: with the tick after it,
- * within 40 s. */
-const silentMs = 34_000;
+/** A client that has sent nothing, not even a pong or a part of an event, for this time is considered disconnected: with
+ * the ticks before and after it, within 40 s. */
+const silentMs = 30_000;
 /** A session without audio for this time is ended, which releases its model. */
 const idleMs = 10 * 60_000;
 
@@ -62,6 +64,8 @@ export class Connection {
 	#stream: LiveStream | undefined;
 	#isPaused = false;
 	#pingedMs: number;
+	/** As of the last tick. */
+	#bytesReceived = 0;
 	#receivedMs: number;
 	#appendedMs = 0;
 	#appendedAtMs: number;
@@ -81,7 +85,6 @@ export class Connection {
 		this.#appendedAtMs = now;
 		this.#stopTick = clock.every(tickMs, () => this.#tick());
 		socket.on('message', (data: RawData, isBinary: boolean) => this.#receive(data, isBinary));
-		for (const sign of ['ping', 'pong']) socket.on(sign, () => (this.#receivedMs = this.#running.now()));
 		// `close` follows.
 		socket.on('error', () => {});
 		socket.on('close', () => this.#closed());
@@ -96,7 +99,6 @@ export class Connection {
 	}
 
 	#receive(data: RawData, isBinary: boolean): void {
-		this.#receivedMs = this.#running.now();
 		this.#feed(
 			isBinary
 				? { type: 'malformed', what: 'Expected text frames with JSON, got a binary one' }
@@ -213,9 +215,12 @@ export class Connection {
 	}
 
 	#tick(): void {
-		const { socket, clock, maxMs } = this.#options;
+		const { socket, clock, maxMs, bytesReceived } = this.#options;
 		this.#running.tick();
 		const now = this.#running.now();
+		const bytes = bytesReceived();
+		if (bytes !== this.#bytesReceived) this.#receivedMs = now;
+		this.#bytesReceived = bytes;
 		this.#balance();
 		const isStuck = this.#slowSinceMs !== undefined && now - this.#slowSinceMs >= stuckMs;
 		if (isStuck) this.#give(1013, 'the events are not read');

@@ -88,6 +88,7 @@ export class LiveServer {
 	#open(req: IncomingMessage, socket: Duplex, head: Buffer): void {
 		const { log, clock } = this.#options;
 		const id = requestId(String(req.headers['x-request-id'] ?? ''));
+		const { socket: received } = req;
 		// The client may disconnect at any time.
 		const ignore = () => {};
 		socket.on('error', ignore);
@@ -97,7 +98,7 @@ export class LiveServer {
 			socket.once('close', () => admitted.place.leave());
 			this.#sockets.handleUpgrade(req, socket, head, (opened) => {
 				socket.off('error', ignore);
-				this.#begin(opened, id, admitted);
+				this.#begin(opened, () => received.bytesRead, id, admitted);
 			});
 		} catch (thrown) {
 			const failure = asEarshotError(thrown);
@@ -137,7 +138,12 @@ export class LiveServer {
 		return { place, config: { ...config, transcription: { ...config.transcription, model: model ?? id } } };
 	}
 
-	#begin(socket: WebSocket, requestId: string, { place, config }: Admitted): void {
+	#begin(
+		socket: WebSocket,
+		bytesReceived: () => number,
+		requestId: string,
+		{ place, config }: Admitted,
+	): void {
 		const { pool, names, metrics, clock, log, maxMs, inFlight } = this.#options;
 		const controller = inFlight.begin();
 		const expiresAt = maxMs === 0 ? 0 : Math.floor((Date.now() + maxMs) / 1000);
@@ -156,6 +162,7 @@ export class LiveServer {
 			clock,
 			log,
 			requestId,
+			bytesReceived,
 			maxMs,
 			signal: controller.signal,
 			onClosed: () => {

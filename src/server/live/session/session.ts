@@ -54,6 +54,8 @@ export class Session {
 	/** Whether the client waits for the model, so that a failure to lease it must be reported. */
 	#isModelNeeded = false;
 	#ending: Ending | undefined;
+	/** Whether the audio was ended because the session is to end. */
+	#isAudioEnded = false;
 	#isClosed = false;
 
 	constructor(options: SessionOptions) {
@@ -252,7 +254,7 @@ export class Session {
 			this.#waiting = rest;
 			if (event) this.#settle(event, () => this.#handle(event));
 		}
-		if (this.#ending && !this.#listening.isOpen) this.#finish(this.#ending);
+		this.#finishIfDone();
 	}
 
 	#settle({ eventId }: ClientEvent, work: () => void): void {
@@ -266,10 +268,17 @@ export class Session {
 	#end(why: Ending): void {
 		if (this.#ending) return;
 		this.#ending = why;
-		this.#waiting = [];
-		this.#update = undefined;
-		if (this.#listening.isOpen) this.#listening.end();
-		else this.#finish(why);
+		this.#finishIfDone();
+	}
+
+	/** Once the session is to end and nothing waits for a model: ends the audio, and after its last text the session. */
+	#finishIfDone(): void {
+		if (!this.#ending || this.isWaiting) return;
+		if (!this.#listening.isOpen) this.#finish(this.#ending);
+		else if (!this.#isAudioEnded) {
+			this.#isAudioEnded = true;
+			this.#listening.end();
+		}
 	}
 
 	/** Ends the session with an error, since it has no model. */

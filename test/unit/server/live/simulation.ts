@@ -207,9 +207,9 @@ export class Simulation {
 		else if (this.#stream?.isIdle && !this.#stream.isOver) this.#stream.end('moved');
 	}
 
-	/** Lets everything that is on its way arrive, then ends the session. */
+	/** Ends the session: at any moment, or once everything that is on its way has arrived. */
 	finish(): void {
-		this.#settle();
+		if (this.#random.chance(0.5)) this.#settle();
 		this.#take({ type: 'end', why: { code: 1001, reason: 'over' } });
 		this.#settle();
 	}
