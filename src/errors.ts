@@ -159,6 +159,11 @@ export function isError(thrown: unknown): thrown is Error {
 	return isNativeError(thrown) || thrown instanceof Error;
 }
 
+/** The `code` of an error of Node's, such as `ENOENT`; '' if it has none. */
+export function codeOf(thrown: unknown): string {
+	return isError(thrown) && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';
+}
+
 /** The message of a thrown error, or the thrown value as text. */
 export function reasonOf(thrown: unknown): string {
 	return isError(thrown) ? thrown.message : String(thrown);

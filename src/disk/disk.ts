@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
-import { EarshotError, isError } from '../errors.js';
+import { codeOf, EarshotError } from '../errors.js';
 
 export interface DiskFile {
 	write(bytes: Uint8Array, position: number): Promise<void>;
@@ -183,10 +183,6 @@ export function readTextUpTo(file: string, maxBytes: number): string | undefined
 	} finally {
 		closeSync(handle);
 	}
-}
-
-export function codeOf(thrown: unknown): string {
-	return isError(thrown) && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';
 }
 
 /** A failed write as an error for the user; undefined for other errors. */

@@ -3,8 +3,7 @@
 
 import { setTimeout as after } from 'node:timers/promises';
 import { lock } from 'proper-lockfile';
-import { EarshotError } from '../errors.js';
-import { codeOf } from './disk.js';
+import { codeOf, EarshotError } from '../errors.js';
 
 /** An owner that has not updated its lock for this long counts as dead. */
 const staleMs = 10_000;

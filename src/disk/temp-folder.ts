@@ -7,8 +7,7 @@ import { lstat, mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Clock, systemClock } from '../clock.js';
-import { EarshotError } from '../errors.js';
-import { codeOf } from './disk.js';
+import { codeOf, EarshotError } from '../errors.js';
 import { hasEnded, processScope } from './process-alive.js';
 
 export interface TempFolder {

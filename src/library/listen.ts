@@ -2,6 +2,7 @@
 
 import { isUint8Array } from 'node:util/types';
 import { EarshotError, expected } from '../errors.js';
+import { EventQueue } from '../event-queue.js';
 import {
 	type LiveEvent,
 	type LiveOptions,
@@ -9,7 +10,6 @@ import {
 	type LiveTranscriber,
 	secondsOfBytes,
 } from '../live/live.js';
-import { EventQueue } from '../runner/event-queue.js';
 import type { TokenLogprob } from '../speech/transcript.js';
 
 /** Turns are numbered from 0. Times are seconds of the audio that was written. */

@@ -4,6 +4,7 @@
  */
 
 import { asEarshotError, EarshotError, fromWire } from '../errors.js';
+import { EventQueue } from '../event-queue.js';
 import type { LiveEvent, LiveOptions, LiveStream, LiveTranscriber } from '../live/live.js';
 import { cutEvents, finished, resumed } from '../speech/assemble.js';
 import type { CutEvent, PipelineEvent } from '../speech/events.js';
@@ -12,7 +13,6 @@ import type { CutOptions, TranscribeOptions } from '../speech/options.js';
 import type { Recording } from '../speech/recording.js';
 import type { Checkpoints, Cutter, Transcriber } from '../speech/transcriber.js';
 import type { TranscriptEvent } from '../speech/transcript.js';
-import { EventQueue } from './event-queue.js';
 import { Lifecycle, type LifecycleOptions } from './lifecycle.js';
 import { LiveStreams, processEnded } from './live-streams.js';
 import { fromWireEvent } from './live-wire.js';

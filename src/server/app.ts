@@ -7,7 +7,7 @@ import { EarshotError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
-import type { VoiceStore } from '../voices/store.js';
+import type { VoiceStore } from '../speakers/voice-store.js';
 import type { Webhooks } from '../webhooks/webhooks.js';
 import { jobEvents } from './jobs/job-events.js';
 import { jobResult } from './jobs/job-result.js';

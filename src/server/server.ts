@@ -10,7 +10,7 @@ import { type Log, silentLog } from '../log.js';
 import { Metrics } from '../metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
-import { VoiceStore } from '../voices/store.js';
+import { VoiceStore } from '../speakers/voice-store.js';
 import { folderWebhooks } from '../webhooks/folder/folder-webhooks.js';
 import type { WebhookStorage } from '../webhooks/storage.js';
 import { Webhooks, type WebhooksOptions } from '../webhooks/webhooks.js';

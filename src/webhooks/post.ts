@@ -4,8 +4,7 @@ import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { abortable } from '../abort.js';
 import type { Clock } from '../clock.js';
-import { codeOf } from '../disk/disk.js';
-import { EarshotError } from '../errors.js';
+import { codeOf, EarshotError } from '../errors.js';
 import { type Destinations, ForbiddenAddress } from './destination.js';
 import { retryAfterMsOf, type TryOutcome } from './schedule.js';
 

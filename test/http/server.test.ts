@@ -20,9 +20,9 @@ import { readOpenApi } from '../../src/server/routes/openapi.js';
 import { timeoutHeader } from '../../src/server/routes/transcriptions.js';
 import { startServer } from '../../src/server/server.js';
 import { UploadBudget } from '../../src/server/upload/budget.js';
+import { VoiceStore } from '../../src/speakers/voice-store.js';
 import { chunkingRanges } from '../../src/speech/check-options.js';
 import { defaultChunking } from '../../src/speech/options.js';
-import { VoiceStore } from '../../src/voices/store.js';
 import { folderWebhooks } from '../../src/webhooks/folder/folder-webhooks.js';
 import { Webhooks } from '../../src/webhooks/webhooks.js';
 import {

@@ -8,10 +8,10 @@ import { readable } from '../../library/source.js';
 import { loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
 import { enrolled } from '../../speakers/enrolment.js';
+import { checkedVoiceName, noVoice, VoiceStore } from '../../speakers/voice-store.js';
 import { foundIn } from '../../speakers/with-speakers.js';
 import { noOptions } from '../../speech/options.js';
 import type { FoundSpeakers } from '../../speech/speakers.js';
-import { checkedVoiceName, noVoice, VoiceStore } from '../../voices/store.js';
 import { interruptible } from '../ui/interruptible.js';
 import { jsonText, table } from '../ui/table.js';
 

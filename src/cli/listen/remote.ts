@@ -2,8 +2,8 @@
 
 import type { WebSocket } from 'ws';
 import { EarshotError, type ErrorCode, errorCodes } from '../../errors.js';
+import { EventQueue } from '../../event-queue.js';
 import type { ListenEvent } from '../../library/listen.js';
-import { EventQueue } from '../../runner/event-queue.js';
 
 export interface RemoteOptions {
 	readonly model: string | undefined;

@@ -7,7 +7,7 @@ import { createTempFolder } from '../../disk/temp-folder.js';
 import { EarshotError } from '../../errors.js';
 import type { BlobStore } from '../../jobs/blobs.js';
 import { FolderBlobs } from '../../jobs/folder/folder-blobs.js';
-import { installed } from '../install/packages.js';
+import { installed } from '../../optional-packages.js';
 import { S3Blobs } from './s3-blobs.js';
 import { createS3Client } from './s3-client.js';
 

@@ -5,9 +5,9 @@ import { access, constants, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { EarshotError } from '../../errors.js';
 import { type BlobStore, readBlob } from '../../jobs/blobs.js';
+import { withoutSecrets } from '../../optional-packages.js';
 import { openBlobs } from '../blobs/open-blobs.js';
 import { foreignStore } from '../blobs/same-blobs.js';
-import { withoutSecrets } from '../install/packages.js';
 import type { Records } from '../records/records.js';
 import type { SharedFinding } from './finding.js';
 

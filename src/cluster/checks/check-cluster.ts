@@ -2,8 +2,8 @@
 
 import { systemClock } from '../../clock.js';
 import { reasonOf } from '../../errors.js';
+import { withoutSecrets } from '../../optional-packages.js';
 import { Directory, type WorkerEntry } from '../directory.js';
-import { withoutSecrets } from '../install/packages.js';
 import type { Records } from '../records/records.js';
 import { checkBlobs } from './blobs-check.js';
 import { clockFinding, type SharedFinding } from './finding.js';

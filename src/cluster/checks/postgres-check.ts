@@ -3,7 +3,7 @@
 
 import type { Client } from 'pg';
 import { reasonOf } from '../../errors.js';
-import { installed } from '../install/packages.js';
+import { installed } from '../../optional-packages.js';
 import { bullSchema } from '../open-postgres.js';
 import { PostgresRecords, postgresSchema } from '../records/postgres-records.js';
 import type { CheckedQueue, SharedFinding } from './finding.js';

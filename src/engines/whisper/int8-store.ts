@@ -7,8 +7,8 @@ import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { childEnvironment } from '../../config/environment.js';
-import { codeOf, type Disk, diskFailure, makeFolder, realDisk, renameOver } from '../../disk/disk.js';
-import { EarshotError, reasonOf } from '../../errors.js';
+import { type Disk, diskFailure, makeFolder, realDisk, renameOver } from '../../disk/disk.js';
+import { codeOf, EarshotError, reasonOf } from '../../errors.js';
 import { Int8Files, int8Suffix } from '../../models/store/int8-files.js';
 import { type Int8Layout, int8Layout, int8SourceOf, isUpToDate } from './int8-weights.js';
 

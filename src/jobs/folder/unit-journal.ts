@@ -1,8 +1,8 @@
 /** Journal of a unit, one JSON line per event: `<folder>/<job id>/part-<n>.jsonl`. A truncated last line is ignored. */
 
 import { type FileHandle, open, readFile, truncate } from 'node:fs/promises';
-import { codeOf } from '../../disk/disk.js';
 import type { WireError } from '../../errors.js';
+import { codeOf } from '../../errors.js';
 import type { ClipEvent } from '../../speech/events.js';
 import type { BlobRef } from '../blobs.js';
 import type { Unit } from '../queue.js';

@@ -2,8 +2,8 @@
 
 import { reasonOf } from '../../errors.js';
 import type { Log } from '../../log.js';
+import type { JobService } from '../job-service.js';
 import { type Unit, type UnitLease, unitSchema } from '../queue.js';
-import type { JobService } from '../service/job-service.js';
 import { retryableBlobs } from './retryable-blobs.js';
 import { runRequest } from './run-request.js';
 import { runUnit, type UnitTools } from './run-unit.js';

@@ -1,9 +1,9 @@
 /** The enrolled voices that a request names. */
 
 import type { SpeakerRequest } from '../../server/request/fields/speaker-fields.js';
+import { knownVoice } from '../../speakers/known-voice.js';
+import { checkedVoiceName, noVoice, type VoiceStore } from '../../speakers/voice-store.js';
 import type { KnownVoice, SpeakerOptions } from '../../speech/speakers.js';
-import { knownVoice } from '../../voices/known.js';
-import { checkedVoiceName, noVoice, type VoiceStore } from '../../voices/store.js';
 
 /** The request's speaker options, with the enrolled voices that it names. Throws `not_found`. */
 export async function speakerOptionsFor(

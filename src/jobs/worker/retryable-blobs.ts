@@ -1,8 +1,7 @@
 /** A blob store for workers: failures of an unavailable store are retryable, so they do not fail a job. */
 
 import { existsSync } from 'node:fs';
-import { codeOf } from '../../disk/disk.js';
-import { EarshotError, reasonOf } from '../../errors.js';
+import { codeOf, EarshotError, reasonOf } from '../../errors.js';
 import type { BlobStore } from '../blobs.js';
 
 /** Failed reads and writes throw the retryable error `closed`, except for a full disk, an aborted source, and other

@@ -2,8 +2,8 @@
 
 import path from 'node:path';
 import { openFolderJobs } from '../../jobs/folder/folder-jobs.js';
-import type { JobLimits } from '../../jobs/service/new-job.js';
-import { defaultJobRetention, type JobRetention } from '../../jobs/service/outcome.js';
+import type { JobLimits } from '../../jobs/new-job.js';
+import { defaultJobRetention, type JobRetention } from '../../jobs/outcome.js';
 import { ServerJobs, type ServerJobsOptions } from './server-jobs.js';
 
 /** `pool`: this process's models, which run jobs. */

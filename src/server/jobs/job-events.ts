@@ -3,9 +3,9 @@
 
 import { once } from 'node:events';
 import { EarshotError, expected, fromWire } from '../../errors.js';
+import { EventQueue } from '../../event-queue.js';
 import { frame, StreamEvents } from '../../formats/stream-events.js';
 import { isFinished, type Job } from '../../jobs/job.js';
-import { EventQueue } from '../../runner/event-queue.js';
 import { finished } from '../../speech/assemble.js';
 import type { ClipEvent, PipelineEvent } from '../../speech/events.js';
 import type { Segment, TranscriptEvent } from '../../speech/transcript.js';

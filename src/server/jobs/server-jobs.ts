@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import type { Clock } from '../../clock.js';
 import { EarshotError, reasonOf } from '../../errors.js';
 import { jobStatuses } from '../../jobs/job.js';
-import { JobService, type JobServiceOptions } from '../../jobs/service/job-service.js';
+import { JobService, type JobServiceOptions } from '../../jobs/job-service.js';
 import type { JobStorage } from '../../jobs/storage.js';
 import { JobWorker, type JobWorkerOptions } from '../../jobs/worker/job-worker.js';
 import type { Log } from '../../log.js';

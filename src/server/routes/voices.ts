@@ -2,13 +2,18 @@
 
 import type { ModelPool } from '../../pool/model-pool.js';
 import { enrolled } from '../../speakers/enrolment.js';
+import { knownVoice } from '../../speakers/known-voice.js';
 import { speakerNames } from '../../speakers/names.js';
+import {
+	checkedVoiceName,
+	type EnrolledVoice,
+	noVoice,
+	type VoiceStore,
+} from '../../speakers/voice-store.js';
 import { foundIn } from '../../speakers/with-speakers.js';
 import { noOptions } from '../../speech/options.js';
 import type { Recording } from '../../speech/recording.js';
 import type { FoundSpeakers, SpeakerOptions } from '../../speech/speakers.js';
-import { knownVoice } from '../../voices/known.js';
-import { checkedVoiceName, type EnrolledVoice, noVoice, type VoiceStore } from '../../voices/store.js';
 import type { RequestContext } from '../request/context.js';
 import { Fields } from '../request/fields/fields.js';
 import { requireTrust } from '../request/guard.js';

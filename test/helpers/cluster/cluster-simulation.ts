@@ -17,8 +17,8 @@ import {
 	withGroup,
 } from '../../../src/cluster/core/unit-record.js';
 import { lockMs, stalledEveryMs } from '../../../src/cluster/transport/transport.js';
+import { finishedUnits } from '../../../src/jobs/outcome.js';
 import { type Unit, unitSchema } from '../../../src/jobs/queue.js';
-import { finishedUnits } from '../../../src/jobs/service/outcome.js';
 import { blob, jobId } from './cluster.js';
 
 export interface SimulationOptions {

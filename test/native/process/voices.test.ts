@@ -7,7 +7,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { wavOf } from '../../../src/library/wav.js';
-import { VoiceStore } from '../../../src/voices/store.js';
+import { VoiceStore } from '../../../src/speakers/voice-store.js';
 import { modelFixture, root } from '../../helpers/fixtures.js';
 import { ownHeaders, Scratch, type Served, serveModels } from '../../helpers/net/real-server.js';
 

@@ -3,10 +3,10 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Clock } from '../../../src/clock.js';
 import { Directory, type WorkerEntry } from '../../../src/cluster/directory.js';
-import { ClusterPool } from '../../../src/cluster/remote/cluster-pool.js';
-import { clusterProtocol } from '../../../src/cluster/remote/protocol.js';
-import { QueuedRequests } from '../../../src/cluster/remote/queued-requests.js';
-import { WorkerClient } from '../../../src/cluster/remote/worker-client.js';
+import { ClusterPool } from '../../../src/cluster/workers/cluster-pool.js';
+import { clusterProtocol } from '../../../src/cluster/workers/protocol.js';
+import { QueuedRequests } from '../../../src/cluster/workers/queued-requests.js';
+import { WorkerClient } from '../../../src/cluster/workers/worker-client.js';
 import { EarshotError } from '../../../src/errors.js';
 import { noOptions } from '../../../src/speech/options.js';
 import type { Transcript, TranscriptEvent } from '../../../src/speech/transcript.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { canBecome, changed, isFinished, isJobId, jobStatuses, newJobId } from '../../../src/jobs/job.js';
+import { changeBy, defaultJobRetention, finishedUnits } from '../../../src/jobs/outcome.js';
 import { secondsUntilRetry } from '../../../src/jobs/queue.js';
-import { changeBy, defaultJobRetention, finishedUnits } from '../../../src/jobs/service/outcome.js';
 import { UnitTurns } from '../../../src/jobs/unit-turns.js';
 import { job, unit } from '../../contract/jobs/storage.contract.js';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { noVad } from '../../../src/audio/vad.js';
-import { joinedGroups } from '../../../src/jobs/service/parts.js';
+import { joinedGroups } from '../../../src/jobs/parts.js';
 import type { PipelineParts } from '../../../src/pipeline/parts.js';
 import { runPipeline } from '../../../src/pipeline/pipeline.js';
 import { Scheduler } from '../../../src/scheduler/scheduler.js';

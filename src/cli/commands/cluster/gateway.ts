@@ -2,14 +2,14 @@
 
 import { systemClock } from '../../../clock.js';
 import { openCluster } from '../../../cluster/open-cluster.js';
-import { ClusterPool } from '../../../cluster/remote/cluster-pool.js';
-import { clusterKey } from '../../../cluster/remote/key.js';
-import { QueuedRequests } from '../../../cluster/remote/queued-requests.js';
-import { WorkerClient } from '../../../cluster/remote/worker-client.js';
 import { Role } from '../../../cluster/role.js';
 import { finishedTopic } from '../../../cluster/unit-keys.js';
 import { recordWebhooks } from '../../../cluster/webhooks/record-webhooks.js';
-import { Announcer } from '../../../cluster/worker/announcer.js';
+import { Announcer } from '../../../cluster/workers/announcer.js';
+import { ClusterPool } from '../../../cluster/workers/cluster-pool.js';
+import { clusterKey } from '../../../cluster/workers/key.js';
+import { QueuedRequests } from '../../../cluster/workers/queued-requests.js';
+import { WorkerClient } from '../../../cluster/workers/worker-client.js';
 import { slotsOf } from '../../../config/resolve.js';
 import type { Config } from '../../../config/settings.js';
 import { EarshotError, reasonOf } from '../../../errors.js';

@@ -1,9 +1,8 @@
 /** `earshot worker`: runs models for servers on other machines. */
 
 import { systemClock } from '../../../clock.js';
-import { withoutSecrets } from '../../../cluster/install/packages.js';
 import { openCluster } from '../../../cluster/open-cluster.js';
-import { startWorker } from '../../../cluster/worker/worker.js';
+import { startWorker } from '../../../cluster/workers/worker.js';
 import { voicesFolder } from '../../../config/folders.js';
 import type { SettingTexts } from '../../../config/settings.js';
 import { createLog } from '../../../log.js';
@@ -11,10 +10,11 @@ import { Metrics } from '../../../metrics.js';
 import { ensureRegistry } from '../../../models/registry/file.js';
 import { loadRegistry } from '../../../models/registry/registry.js';
 import { RegistryWatcher } from '../../../models/registry/watch.js';
+import { withoutSecrets } from '../../../optional-packages.js';
 import { packageRoot } from '../../../paths.js';
 import { listen } from '../../../server/listen.js';
 import { Admission } from '../../../server/request/admission.js';
-import { VoiceStore } from '../../../voices/store.js';
+import { VoiceStore } from '../../../speakers/voice-store.js';
 import { clusterUrls } from './gateway.js';
 import { estimatedBytes, localPool, modelsToPreload, nextSignal, numericsOfMachine } from './start-up.js';
 

@@ -1,6 +1,6 @@
 /** Loads the optional packages of clusters, which are not installed with Earshot. */
 
-import { EarshotError, isError } from '../../errors.js';
+import { EarshotError, isError } from './errors.js';
 
 /** The exact versions that are tested with Earshot. */
 export const clusterPackages = {

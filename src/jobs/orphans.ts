@@ -1,7 +1,7 @@
 /** Orphaned blobs: left by interrupted uploads, and by workers that finished after their job had ended. */
 
-import { blobNames, isFinished, partPrefix } from '../job.js';
-import type { JobStorage } from '../storage.js';
+import { blobNames, isFinished, partPrefix } from './job.js';
+import type { JobStorage } from './storage.js';
 
 /** Minimum age: younger blobs may belong to a job that is being created. */
 const orphanSeconds = 24 * 3600;

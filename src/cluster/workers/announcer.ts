@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import type { Clock } from '../../clock.js';
 import type { ModelPool } from '../../pool/model-pool.js';
 import { announceEveryMs, type Directory, type WorkerEntry } from '../directory.js';
-import { clusterProtocol } from '../remote/protocol.js';
+import { clusterProtocol } from './protocol.js';
 
 export interface AnnouncerOptions {
 	/** Id of this process in the cluster. */

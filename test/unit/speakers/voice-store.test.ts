@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { type EnrolledVoice, VoiceStore } from '../../../src/voices/store.js';
+import { type EnrolledVoice, VoiceStore } from '../../../src/speakers/voice-store.js';
 
 function arrange() {
 	const folder = path.join(mkdtempSync(path.join(tmpdir(), 'earshot-voices-')), 'voices');

@@ -1,8 +1,8 @@
 /** Derives the state of a job from the states of its units. Pure. */
 
-import type { BlobRef } from '../blobs.js';
-import { type Job, type JobPatch, partPrefix } from '../job.js';
-import { type Unit, type UnitState, wholeSchema } from '../queue.js';
+import type { BlobRef } from './blobs.js';
+import { type Job, type JobPatch, partPrefix } from './job.js';
+import { type Unit, type UnitState, wholeSchema } from './queue.js';
 
 /** Retention times, seconds. */
 export interface JobRetention {

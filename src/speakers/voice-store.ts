@@ -7,9 +7,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { codeOf, makeFolder } from '../disk/disk.js';
+import { makeFolder } from '../disk/disk.js';
 import { removeUnfinished, replaceFile, unfinishedName } from '../disk/replace-file.js';
-import { EarshotError, expected } from '../errors.js';
+import { codeOf, EarshotError, expected } from '../errors.js';
 import { speakerNameOf, speakerNameRule } from '../speech/speakers.js';
 
 export interface EnrolledVoice {

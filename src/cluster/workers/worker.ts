@@ -6,16 +6,16 @@ import type { Clock } from '../../clock.js';
 import { isLoopback } from '../../config/addresses.js';
 import { createTempFolder, type TempFolder } from '../../disk/temp-folder.js';
 import { reasonOf } from '../../errors.js';
-import { JobService } from '../../jobs/service/job-service.js';
-import { defaultJobRetention } from '../../jobs/service/outcome.js';
+import { JobService } from '../../jobs/job-service.js';
+import { defaultJobRetention } from '../../jobs/outcome.js';
 import { JobWorker, type JobWorkerOptions } from '../../jobs/worker/job-worker.js';
 import type { Log } from '../../log.js';
 import type { Metrics } from '../../metrics.js';
 import type { ModelPool } from '../../pool/model-pool.js';
 import type { Cluster } from '../open-cluster.js';
-import { clusterKey } from '../remote/key.js';
-import { WorkerServer } from '../remote/worker-server.js';
 import { Announcer, defaultSlots } from './announcer.js';
+import { clusterKey } from './key.js';
+import { WorkerServer } from './worker-server.js';
 
 export interface WorkerOptions extends Pick<JobWorkerOptions, 'admission' | 'voices' | 'maxKnownSpeakers'> {
 	/** The caller closes the cluster and the pool. */

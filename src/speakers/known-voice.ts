@@ -1,7 +1,7 @@
 /** Converts enrolled voices to known voices for diarization. */
 
 import type { KnownVoice } from '../speech/speakers.js';
-import type { EnrolledVoice } from './store.js';
+import type { EnrolledVoice } from './voice-store.js';
 
 /** `param`: the request field that names the voice; absent = all voices are requested, and this one is skipped
  * if it was enrolled with another model. */

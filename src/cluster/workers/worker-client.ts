@@ -2,8 +2,7 @@
 
 import { createReadStream } from 'node:fs';
 import { Agent, type Dispatcher, request } from 'undici';
-import { codeOf } from '../../disk/disk.js';
-import { EarshotError, fromWire, isError, type WireError } from '../../errors.js';
+import { codeOf, EarshotError, fromWire, isError, type WireError } from '../../errors.js';
 import { encodeOptions } from '../../jobs/encode-options.js';
 import type { ModelInfo } from '../../speech/model-info.js';
 import type { TranscribeOptions } from '../../speech/options.js';

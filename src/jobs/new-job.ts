@@ -1,13 +1,13 @@
 /** Creation of a job, and the limits that prevent it. Pure. */
 
 import { createHash } from 'node:crypto';
-import { EarshotError } from '../../errors.js';
-import type { Recording } from '../../speech/recording.js';
-import type { BlobRef } from '../blobs.js';
-import type { RequestBlob } from '../contents.js';
-import type { Job, RepeatKey } from '../job.js';
-import type { JobUsage } from '../store.js';
+import { EarshotError } from '../errors.js';
+import type { Recording } from '../speech/recording.js';
+import type { BlobRef } from './blobs.js';
+import type { RequestBlob } from './contents.js';
+import type { Job, RepeatKey } from './job.js';
 import type { JobRetention } from './outcome.js';
+import type { JobUsage } from './store.js';
 
 export interface JobLimits {
 	/** All stored jobs, including expired ones. */

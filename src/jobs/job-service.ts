@@ -1,17 +1,17 @@
 /** Operations on jobs, over any store, queue and blobs. Several servers may run them concurrently. */
 
-import { EarshotError, reasonOf } from '../../errors.js';
-import type { Log } from '../../log.js';
-import type { WebhookEventType, WebhookSender } from '../../webhooks/event.js';
-import { jsonBytes, readBlob } from '../blobs.js';
-import type { RequestBlob, ResultBlob } from '../contents.js';
-import { blobNames, isFinished, isJobId, type Job, type JobPatch, newJobId } from '../job.js';
-import type { JobStorage } from '../storage.js';
-import type { Created, JobFilter, JobPage } from '../store.js';
+import { EarshotError, reasonOf } from '../errors.js';
+import type { Log } from '../log.js';
+import type { WebhookEventType, WebhookSender } from '../webhooks/event.js';
+import { jsonBytes, readBlob } from './blobs.js';
+import type { RequestBlob, ResultBlob } from './contents.js';
+import { blobNames, isFinished, isJobId, type Job, type JobPatch, newJobId } from './job.js';
 import { type JobDraft, type JobLimits, newJob, refuseFull, refuseOther } from './new-job.js';
 import { orphans } from './orphans.js';
 import { changeBy, changeByLoss, finishedUnits, type JobRetention, unitOf } from './outcome.js';
 import { deleteParts } from './parts.js';
+import type { JobStorage } from './storage.js';
+import type { Created, JobFilter, JobPage } from './store.js';
 import { UnitResults } from './unit-results.js';
 
 export interface JobServiceOptions {

@@ -1,11 +1,11 @@
 /** Reads the results of a job's units from the blob store, and detects results that the store has lost. */
 
-import { EarshotError } from '../../errors.js';
-import { readBlob } from '../blobs.js';
-import { isFinished, type Job } from '../job.js';
-import type { JobStorage } from '../storage.js';
+import { EarshotError } from '../errors.js';
+import { readBlob } from './blobs.js';
+import { isFinished, type Job } from './job.js';
 import type { FinishedUnits, JoinedResult } from './outcome.js';
 import { joinedResult } from './parts.js';
+import type { JobStorage } from './storage.js';
 
 /** On a network file system, a file may become visible to other machines late. */
 const lostAfterSeconds = 60;
