@@ -97,7 +97,7 @@ export const whisperSettings = {
 		perRequest: true,
 		flag: 'no-speech-threshold',
 		valueName: 'P',
-		help: 'probability of no speech above which an unlikely text of a Whisper model is dropped instead',
+		help: 'probability of no speech above which an unlikely text of a Whisper model, or that of a rest below 1 s, is dropped',
 		default: 0.6,
 		parse: numberFrom(0, 1),
 	},

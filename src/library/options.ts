@@ -60,7 +60,7 @@ export interface RequestOptions {
 	readonly logprobThreshold?: number;
 	/** Compression ratio, 1 to 100, above which a text counts as repetitive and its clip is decoded again. */
 	readonly compressionRatioThreshold?: number;
-	/** Probability of no speech above which an unlikely text is dropped instead, 0 to 1. */
+	/** Probability of no speech above which an unlikely text, or that of a rest below 1 s, is dropped, 0 to 1. */
 	readonly noSpeechThreshold?: number;
 	/** Include word timestamps: `Segment.words`. Default false; with Whisper it costs a second pass of the decoder. */
 	readonly words?: boolean;

@@ -17,10 +17,8 @@ namespace {
 
 /** In silence, more than this many consecutive segments of the same text are hallucinated. */
 constexpr int kMaxSilentRepeats = 3;
-/** For a shorter rest of a clip, the model's no-speech probability alone decides (with OpenAI's threshold), regardless
- * of the text. */
+/** For a shorter rest of a clip, the model's no-speech probability alone decides, regardless of the text. */
 constexpr double kShortRestSeconds = 1;
-constexpr float kNoSpeechThreshold = 0.6F;
 
 std::string TextOf(const whisper_context* context, const Vocabulary& words, const Segment& segment) {
 	std::string text;
@@ -40,7 +38,7 @@ int Repeats(const std::vector<std::string>& texts, size_t at, int before) {
 }  // namespace
 
 void Collect(const whisper_context* context, const Vocabulary& words, const std::vector<Segment>& segments, const Clip& given,
-	const Clip& padded, RawResult& result) {
+	const Clip& padded, float no_speech_threshold, RawResult& result) {
 	const double end_of_clip = given.Seconds();
 	const auto inside = [&](double seconds, double from) {
 		return std::clamp(seconds, std::min(from, end_of_clip), end_of_clip);
@@ -74,7 +72,7 @@ void Collect(const whisper_context* context, const Vocabulary& words, const std:
 		const double seek = static_cast<double>(segment.seek) / 100;
 		const bool is_rest = seek > 0 && end_of_clip - seek < kShortRestSeconds;
 		// Tokens may have no bytes.
-		if (texts[index].empty() || silent || (is_rest && segment.no_speech > kNoSpeechThreshold)) continue;
+		if (texts[index].empty() || silent || (is_rest && segment.no_speech > no_speech_threshold)) continue;
 		std::vector<size_t> left;
 		auto loop = loops.begin();
 		for (size_t k = 0; k < ids.size(); k++) {

@@ -13,8 +13,8 @@
 namespace earshot {
 
 /** Adds segments and their tokens to `result`, without repetitions. `padded`: `given` with silence appended, which was
- * transcribed. */
+ * transcribed. `no_speech_threshold`: of the probability above which a short rest has no text. */
 void Collect(const whisper_context* context, const Vocabulary& words, const std::vector<Segment>& segments, const Clip& given,
-	const Clip& padded, RawResult& result);
+	const Clip& padded, float no_speech_threshold, RawResult& result);
 
 }  // namespace earshot

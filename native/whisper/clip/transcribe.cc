@@ -179,7 +179,8 @@ Expected<RawResult> TranscribeClip(const WhisperModel& model, const States& stat
 		done = DecodeClip(model, hooks, {clip.samples, given.size}, end, options, segments, result);
 		failure = hooks.failure_;
 		if (done && !cancel.Requested()) {
-			Collect(model.context(), upstream::WordsOf(model.context()), segments, given, clip, result);
+			Collect(model.context(), upstream::WordsOf(model.context()), segments, given, clip,
+				options.no_speech_threshold, result);
 		}
 		result.decoded_tokens = hooks.decoded_;
 	} catch (...) {

@@ -296,6 +296,14 @@ describe.each(exactEncoders)('the encoder of %s', (kind) => {
 			expect([...raw.tokenTimes].every((time, i) => time >= (raw.tokenTimes[i - 1] ?? 0))).toBe(true);
 		});
 
+		test('of a short rest go with its text, which the no-speech threshold decides about', async () => {
+			const aligned = await load(script('aligned'), heads);
+			const seeks = async (noSpeechThreshold: number) =>
+				segmentsOf(await say(aligned, hum(6.5), { noSpeechThreshold })).map(({ seek }) => seek);
+			expect(await seeks(1)).toEqual([0, 6]);
+			expect(await seeks(0)).toEqual([0]);
+		});
+
 		test('of heads that the model does not have are refused when it is loaded', async () => {
 			expect(await codeOf(load(script('aligned'), { alignmentHeads: [0, 2] }))).toBe('model_load_failed');
 			expect(await codeOf(load(script('aligned'), { alignmentHeads: [1, 0] }))).toBe('model_load_failed');
