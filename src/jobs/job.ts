@@ -15,6 +15,9 @@ export const jobPriorities = ['interactive', 'normal', 'bulk'] as const;
 
 export type JobPriority = (typeof jobPriorities)[number];
 
+/** Share of the audio that bulk units get while other units wait too, so that they never starve. */
+export const bulkShare = 0.25;
+
 /** A key by which a repeated request is recognized. */
 export interface RepeatKey {
 	/** Unique across owners: a digest of the owner and of what the client sent. */

@@ -1,9 +1,7 @@
 /** Fair scheduling of units: by class, then by the tenant with the least audio so far, then in order of arrival. */
 
+import { bulkShare } from './job.js';
 import type { Unit } from './queue.js';
-
-/** Share of the audio that bulk units get while other units wait too, so that they never starve. */
-const bulkShare = 0.25;
 
 export class UnitTurns {
 	/** Virtual time of each tenant with waiting units: seconds of audio leased. */

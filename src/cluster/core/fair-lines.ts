@@ -1,11 +1,11 @@
 /**
  * Fair queueing: chooses the unit that is released next. Each tenant has a line, and the tenant with the least
  * audio so far goes first, so that a tenant with a thousand recordings does not hold up the others. Interactive
- * units go before normal ones. Bulk units get a quarter of the audio while others wait, and all of it otherwise.
+ * units go before normal ones. Bulk units get `bulkShare` of the audio while others wait, and all of it otherwise.
  * Pure.
  */
 
-import type { JobPriority } from '../../jobs/job.js';
+import { bulkShare, type JobPriority } from '../../jobs/job.js';
 
 export interface WaitingUnit {
 	/** Unique among all units. */
@@ -16,7 +16,6 @@ export interface WaitingUnit {
 	readonly seconds: number;
 }
 
-export const bulkShare = 0.25;
 /** Seconds of bulk audio for each second of the other classes. */
 const bulkPerOther = bulkShare / (1 - bulkShare);
 
