@@ -64,7 +64,7 @@ test('the chart has the version of the package', () => {
 
 /** Of the constant in the command's source, seconds. */
 const graceOf = (command: string): number => {
-	const source = readFileSync(path.join(root, 'src/cli/commands', command), 'utf8');
+	const source = readFileSync(path.join(root, 'src/cli/commands/serve', command), 'utf8');
 	return Number(/const graceMs = ([\d_]+);/.exec(source)?.[1]?.replaceAll('_', '')) / 1000;
 };
 
@@ -95,7 +95,7 @@ function graceIn(file: string, text: string): number[] {
 }
 
 test('everything that stops a server or a worker waits for as long as it drains', () => {
-	const [server, worker] = [graceOf('serve.ts'), graceOf('cluster/worker.ts')];
+	const [server, worker] = [graceOf('serve.ts'), graceOf('worker.ts')];
 	expect(server).toBeGreaterThan(0);
 	expect(worker).toBeGreaterThan(0);
 	const values = parse(textOf('helm/values.yaml'));

@@ -20,7 +20,7 @@ export function addServe(earshot: Command, version: string): void {
 		settingNames.filter((name) => name !== 'advertise'),
 	).action(async (options: Record<string, unknown>) => {
 		// Commands are imported when they run, which keeps --help quick.
-		const { serve } = await import('../commands/serve.js');
+		const { serve } = await import('../commands/serve/serve.js');
 		await serve(flagsOf(options), version);
 	});
 }
@@ -52,7 +52,7 @@ export function addWorker(earshot: Command, version: string): void {
 		earshot.command('worker').description('run models for servers on other machines, which share a queue'),
 		settingNames.filter((name) => !serverOnly.includes(name)),
 	).action(async (options: Record<string, unknown>) => {
-		const { worker } = await import('../commands/cluster/worker.js');
+		const { worker } = await import('../commands/serve/worker.js');
 		await worker(flagsOf(options), version);
 	});
 }

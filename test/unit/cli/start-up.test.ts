@@ -1,7 +1,7 @@
 /** What a machine reports of the settings of its models. */
 
 import { describe, expect, it } from 'vitest';
-import { numericsOfMachine } from '../../../src/cli/commands/cluster/start-up.js';
+import { numericsOfMachine } from '../../../src/cli/commands/serve/start-up.js';
 import { flagSource, resolveConfig } from '../../../src/config/resolve.js';
 import type { SettingName } from '../../../src/config/settings.js';
 

@@ -1,23 +1,23 @@
 /** `earshot serve`: starts the pool and the server, and shuts both down gracefully. */
 
-import { hostAndPort, isLoopback, socketPathOf } from '../../config/addresses.js';
-import { voicesFolder, webhooksFolder } from '../../config/folders.js';
-import type { Config, SettingTexts } from '../../config/settings.js';
-import { tuneGc } from '../../gc.js';
-import { createLog, type Log } from '../../log.js';
-import { Metrics } from '../../metrics.js';
-import { Installer } from '../../models/installer.js';
-import { demoNotice } from '../../models/registry/demo.js';
-import type { ModelEntry } from '../../models/registry/entry.js';
-import { ensureRegistry } from '../../models/registry/file.js';
-import { loadRegistry } from '../../models/registry/registry.js';
-import { RegistryWatcher } from '../../models/registry/watch.js';
-import { packageRoot } from '../../paths.js';
-import { ServedCertificate } from '../../server/certificate.js';
-import { newToken, removeToken, tokenFileOf, writeToken } from '../../server/local-token.js';
-import { type RunningServer, type ServerOptions, startServer } from '../../server/server.js';
-import { estimatedBytes, localPool, modelsToPreload, nextSignal, wantsGateway } from './cluster/start-up.js';
-import { examine } from './examine.js';
+import { hostAndPort, isLoopback, socketPathOf } from '../../../config/addresses.js';
+import { voicesFolder, webhooksFolder } from '../../../config/folders.js';
+import type { Config, SettingTexts } from '../../../config/settings.js';
+import { tuneGc } from '../../../gc.js';
+import { createLog, type Log } from '../../../log.js';
+import { Metrics } from '../../../metrics.js';
+import { Installer } from '../../../models/installer.js';
+import { demoNotice } from '../../../models/registry/demo.js';
+import type { ModelEntry } from '../../../models/registry/entry.js';
+import { ensureRegistry } from '../../../models/registry/file.js';
+import { loadRegistry } from '../../../models/registry/registry.js';
+import { RegistryWatcher } from '../../../models/registry/watch.js';
+import { packageRoot } from '../../../paths.js';
+import { ServedCertificate } from '../../../server/certificate.js';
+import { newToken, removeToken, tokenFileOf, writeToken } from '../../../server/local-token.js';
+import { type RunningServer, type ServerOptions, startServer } from '../../../server/server.js';
+import { examine } from '../examine.js';
+import { estimatedBytes, localPool, modelsToPreload, nextSignal, wantsGateway } from './start-up.js';
 
 /** Time that requests in flight have to finish after the first signal. */
 const graceMs = 30_000;
@@ -48,7 +48,7 @@ export async function serve(flags: SettingTexts, version: string): Promise<void>
 	const pool = localPool(config, { models: registry, log, metrics });
 	// Imported only if needed: it would make every start a quarter slower.
 	const gateway = isGateway
-		? await (await import('./cluster/gateway.js')).joinCluster(config, pool, {
+		? await (await import('./gateway.js')).joinCluster(config, pool, {
 				log,
 				bytesOf: estimatedBytes(registry),
 				version,
