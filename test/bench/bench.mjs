@@ -18,6 +18,7 @@ import { stderr, stdout } from 'node:process';
 import { flagsOf, refuse, wholeFrom } from '../helpers/flags.mjs';
 import { machine } from './lib/machine.mjs';
 import { busyMachine } from './trials/busy.mjs';
+import { liveFlood } from './trials/live-flood.mjs';
 import { liveLatency } from './trials/live-latency.mjs';
 import { liveMixed } from './trials/live-mixed.mjs';
 import { liveBatches, liveStreams } from './trials/live-streams.mjs';
@@ -77,6 +78,10 @@ const madeUp = {
 	'live-mixed': {
 		about: 'Whisper tiny.en: live sessions, dictations and a recording of an hour beside each other',
 		run: liveMixed,
+	},
+	'live-flood': {
+		about: 'Whisper tiny.en: the memory that a client adds who sends at 100 times real time',
+		run: liveFlood,
 	},
 	overhead: { about: 'requests per second with an engine that does nothing', run: overhead },
 	memory: { about: 'resident memory over 2,000 mixed requests', run: memory },

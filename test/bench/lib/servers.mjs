@@ -172,13 +172,14 @@ export function processTree(pid) {
 
 /** @param {number} pid @returns {number} MiB loaded, the processes below it included */
 export function residentMegabytes(pid) {
-	let pages = 0;
-	for (const each of processTree(pid)) {
-		try {
-			pages += Number(readFileSync(`/proc/${each}/statm`, 'utf8').split(' ')[1]);
-		} catch {
-			// It has just ended.
-		}
+	return processTree(pid).reduce((sum, each) => sum + residentMegabytesOf(each), 0);
+}
+
+/** @param {number} pid @returns {number} MiB loaded of this process alone; 0 if it has ended */
+export function residentMegabytesOf(pid) {
+	try {
+		return (Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096) / 2 ** 20;
+	} catch {
+		return 0;
 	}
-	return (pages * 4096) / 2 ** 20;
 }

@@ -27,11 +27,16 @@ export const finalMsOf = ({ turns, sentAt }) =>
  * @param {string} base http://…
  * @param {Buffer} pcm 16 kHz, 16 bits
  * @param {number} seconds
- * @param {{ offset?: number, model?: string, isOver?: () => boolean }} [options] `offset`: byte to begin at, so that
- * clients do not speak in chorus
+ * @param {{ offset?: number, model?: string, speed?: number, isOver?: () => boolean }} [options] `offset`: byte to
+ * begin at, so that clients do not speak in chorus; `speed`: times real time
  * @returns {Promise<Heard>}
  */
-export async function speaker(base, pcm, seconds, { offset = 0, model, isOver = () => false } = {}) {
+export async function speaker(
+	base,
+	pcm,
+	seconds,
+	{ offset = 0, model, speed = 1, isOver = () => false } = {},
+) {
 	const query = model === undefined ? '' : `?model=${model}`;
 	const socket = new WebSocket(`${base.replace('http', 'ws')}/v1/realtime${query}`);
 	/** When each piece was sent; its index is where it lies in the session's audio. */
@@ -86,7 +91,7 @@ export async function speaker(base, pcm, seconds, { offset = 0, model, isOver = 
 	const beganMs = performance.now();
 	const pieces = Math.round((seconds * 1000) / pieceMs);
 	for (let index = 0; index < pieces && !isOver(); index++) {
-		const dueMs = beganMs + index * pieceMs;
+		const dueMs = beganMs + (index * pieceMs) / speed;
 		const waitMs = dueMs - performance.now();
 		if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
 		const at = (offset + index * bytesOfPiece) % pcm.length;
