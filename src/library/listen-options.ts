@@ -1,7 +1,13 @@
 /** The options of `listen` and their check, also for callers without TypeScript. Pure. */
 
 import { expected } from '../errors.js';
-import type { LiveOptions, PcmEncoding, TurnRules } from '../live/live.js';
+import {
+	defaultTurns,
+	type LiveOptions,
+	minVoiceThreshold,
+	type PcmEncoding,
+	type TurnRules,
+} from '../live/live.js';
 import { checkOptions } from '../speech/check-options.js';
 import type { ModelInfo } from '../speech/model-info.js';
 import { defaultChunking } from '../speech/options.js';
@@ -59,17 +65,11 @@ const listenRules: Rules<ListenOptions> = {
 	logprobs,
 };
 
-/** At a threshold of 0 everything counts as speech, so turns would never end. */
-const minThreshold = 0.01;
-
 const turnRules: Rules<ListenTurns> = {
-	threshold: [`a number from ${minThreshold} to 1`, within(minThreshold, 1)],
+	threshold: [`a number from ${minVoiceThreshold} to 1`, within(minVoiceThreshold, 1)],
 	prefixPaddingMs: ['a number from 0 to 10000', within(0, 10_000)],
 	silenceDurationMs: ['a number from 100 to 60000', within(100, 60_000)],
 };
-
-/** Silence that ends a turn, as with OpenAI. */
-const silenceDurationMs = 500;
 
 /** Fills in defaults and checks the options against their types and the model's capabilities. Throws EarshotError. */
 export function listenOptions(options: ListenOptions, info: ModelInfo): LiveOptions {
@@ -101,5 +101,5 @@ export function listenOptions(options: ListenOptions, info: ModelInfo): LiveOpti
 }
 
 function rulesOf(turns: ListenTurns): TurnRules {
-	return { ...defaultChunking, silenceDurationMs, ...checked(turns, turnRules, 'turns') };
+	return { ...defaultTurns, ...checked(turns, turnRules, 'turns') };
 }

@@ -5,7 +5,7 @@
  */
 
 import type { EarshotError } from '../errors.js';
-import type { RecognizeOptions } from '../speech/options.js';
+import { defaultChunking, type RecognizeOptions } from '../speech/options.js';
 import type { TokenLogprob } from '../speech/transcript.js';
 
 /** `pcm16`: 16 bits, signed, little-endian; `pcmu`, `pcma`: G.711. All are mono. */
@@ -28,6 +28,12 @@ export interface TurnRules {
 	/** Shorter silence that ends a turn whose text so far ends like a sentence, ms; absent = the text is ignored. */
 	readonly sentenceSilenceMs?: number;
 }
+
+/** At a threshold of 0, voice activity detectors classify everything as speech, so turns would never end. */
+export const minVoiceThreshold = 0.01;
+
+/** OpenAI's, too. */
+export const defaultTurns: TurnRules = { ...defaultChunking, silenceDurationMs: 500 };
 
 export interface LiveOptions {
 	readonly format: LiveFormat;

@@ -1,6 +1,7 @@
 /** Parses the `session` of client events into a configuration. Absent fields keep their values. Pure. */
 
 import { EarshotError } from '../../../errors.js';
+import { defaultTurns } from '../../../live/live.js';
 import { isLiveRate, liveRates } from '../../../speech/pcm.js';
 import {
 	type AudioFormat,
@@ -13,10 +14,16 @@ import {
 } from './events.js';
 import { type Given, Reader } from './reader.js';
 
+const defaultVad = {
+	threshold: defaultTurns.threshold,
+	prefix_padding_ms: defaultTurns.prefixPaddingMs,
+	silence_duration_ms: defaultTurns.silenceDurationMs,
+};
+
 export const defaultConfig: SessionConfig = {
 	format: { type: 'audio/pcm', rate: 24_000 },
 	transcription: null,
-	turnDetection: { type: 'server_vad', threshold: 0.5, prefix_padding_ms: 300, silence_duration_ms: 500 },
+	turnDetection: { type: 'server_vad', ...defaultVad },
 	logprobs: false,
 	partials: false,
 };
@@ -204,8 +211,6 @@ function readTurnDetection(from: Reader, field: string, before: TurnDetection | 
 		...responses,
 	};
 }
-
-const defaultVad = { threshold: 0.5, prefix_padding_ms: 300, silence_duration_ms: 500 };
 
 /** Parses the session of an HTTP request. Throws `invalid_request` instead of Refused. */
 export function readRequestedSession(given: unknown, before: SessionConfig): SessionConfig {

@@ -2,7 +2,13 @@
 
 import { expected } from '../../../errors.js';
 import { fittingLanguage, languageCandidates } from '../../../languages.js';
-import type { LiveFormat, LiveOptions, TurnRules } from '../../../live/live.js';
+import {
+	defaultTurns,
+	type LiveFormat,
+	type LiveOptions,
+	minVoiceThreshold,
+	type TurnRules,
+} from '../../../live/live.js';
 import { checkOptions } from '../../../speech/check-options.js';
 import type { ModelInfo } from '../../../speech/model-info.js';
 import { defaultChunking, type RecognizeOptions } from '../../../speech/options.js';
@@ -88,21 +94,17 @@ const eagernessMs: Readonly<Record<Eagerness, number>> = { low: 8000, medium: 40
 /** Silence that ends a turn after a complete sentence. */
 const sentenceSilenceMs = 300;
 
-/** At 0, voice activity detectors classify everything as speech. */
-const minThreshold = 0.01;
-
 function rulesOf(detection: TurnDetection | null): TurnRules | null {
 	if (detection === null) return null;
 	if (detection.type === 'semantic_vad') {
 		return {
-			threshold: defaultChunking.threshold,
-			prefixPaddingMs: defaultChunking.prefixPaddingMs,
+			...defaultTurns,
 			silenceDurationMs: eagernessMs[detection.eagerness],
 			sentenceSilenceMs,
 		};
 	}
 	return {
-		threshold: Math.max(detection.threshold, minThreshold),
+		threshold: Math.max(detection.threshold, minVoiceThreshold),
 		prefixPaddingMs: detection.prefix_padding_ms,
 		silenceDurationMs: detection.silence_duration_ms,
 	};
