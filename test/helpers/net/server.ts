@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type ServerOptions, startServer } from '../../../src/server/server.js';
 import { FakeClock, FakeLog, FakePool, FakeTranscriber } from '../fakes.js';
+import { type Answered, undescribed } from './openapi.js';
 
 export interface Arranged {
 	readonly url: string;
@@ -94,7 +95,21 @@ export async function send(url: string, init: RequestInit = {}): Promise<Answer>
 	const text = await response.text();
 	const isJson = text !== '' && response.headers.get('content-type')?.includes('application/json');
 	const json = isJson ? JSON.parse(text) : undefined;
-	return { status: response.status, headers: response.headers, text, json };
+	const { status, headers } = response;
+	checkDescribed({
+		method: init.method ?? 'GET',
+		url,
+		status,
+		contentType: headers.get('content-type') ?? '',
+		json,
+	});
+	return { status, headers, text, json };
+}
+
+/** Fails the test if the answer is otherwise than the OpenAPI document says. */
+function checkDescribed({ url, ...answer }: Omit<Answered, 'path'> & { readonly url: string }): void {
+	const wrong = undescribed({ ...answer, path: new URL(url).pathname });
+	if (wrong !== undefined) throw new Error(`openapi.yaml: ${wrong}`);
 }
 
 export function transcribe(
@@ -179,6 +194,13 @@ export async function sendRaw(
 	const json = String(response.headers['content-type']).includes('application/json')
 		? JSON.parse(text)
 		: undefined;
+	checkDescribed({
+		method: options.method ?? 'POST',
+		url: server.url + (options.path ?? '/v1/audio/transcriptions'),
+		status: response.statusCode,
+		contentType: response.headers['content-type'] ?? '',
+		json,
+	});
 	return { status: response.statusCode, headers: response.headers, text, json };
 }
 
