@@ -73,8 +73,10 @@ export class WorkerServer {
 		const { pool, metrics } = this.#options;
 		if (request.method === 'GET') {
 			if (pathname === '/health') return json(response, 200, { status: 'ok' });
-			if (pathname === '/ready')
-				return json(response, this.#isDraining ? 503 : 200, { ready: !this.#isDraining });
+			if (pathname === '/ready') {
+				const readiness = this.#isDraining ? { status: 'draining' } : pool.checkReadiness();
+				return json(response, readiness.status === 'ok' ? 200 : 503, readiness);
+			}
 			if (pathname === '/metrics') {
 				response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
 				response.end(await metrics.render());

@@ -382,6 +382,14 @@ test('a worker says how it is, and serves nothing else', async () => {
 	expect(await status('/ready')).toBe(503);
 });
 
+test('a worker whose default model cannot be loaded is not ready, and says why', async () => {
+	const { worker } = await cluster();
+	const { address, pool } = await worker();
+	pool.readiness = { status: 'degraded', reason: 'The default model `tiny` could not be loaded' };
+	const answer = await fetch(`${address}/ready`);
+	expect([answer.status, await answer.json()]).toEqual([503, pool.readiness]);
+});
+
 test('a message of another version is refused', async () => {
 	const { worker, key } = await cluster();
 	const { address } = await worker();
