@@ -109,8 +109,9 @@ export class Turns {
 		return events;
 	}
 
-	/** Takes the text of the open turn so far, which decides whether a short silence ends the turn. */
+	/** Takes the text of the open turn so far, which decides whether `sentenceSilenceMs` of silence end the turn. */
 	read(text: string): void {
+		if (this.#rules?.sentenceSilenceMs === undefined) return;
 		this.#endsLikeSentence = /[.!?…。！？]["'”’»)\]]*\s*$/u.test(text);
 	}
 
@@ -142,8 +143,10 @@ export class Turns {
 	/** Changes the rules. An open turn continues, except one without detected speech when detection is turned on. */
 	configure(rules: TurnRules | null): void {
 		this.#rules = rules;
-		this.#pausedSince = undefined;
-		if (rules === null || !this.#open || this.#open.announced) return;
+		// Another detector begins here, in silence as far as it has heard: if nothing more is said, the turn must still end.
+		const isAnnounced = this.#open?.announced === true;
+		this.#pausedSince = rules && isAnnounced ? (this.#pausedSince ?? this.#position) : undefined;
+		if (rules === null || isAnnounced) return;
 		// Audio from before detection was turned on counts as silence, so a turn that covers it is discarded.
 		this.#open = undefined;
 	}

@@ -211,7 +211,9 @@ export class LiveAudio implements LiveStream {
 			this.#watch?.close();
 			this.#watch = undefined;
 			this.#isWatchOpened = false;
+			const wasPaused = this.#turns.isPaused;
 			this.#turns.configure(turns);
+			if (!this.#turns.isPaused && wasPaused) this.#open?.work.resume();
 			if (this.#open && this.#turns.open === undefined)
 				this.#drop({ type: 'cleared', turn: this.#open.turn });
 		}

@@ -53,6 +53,15 @@ describe('turns by voice activity', () => {
 		expect(silent(turns.commit(2))).toEqual([300]);
 	});
 
+	it('wait for their whole silence, whatever is said', () => {
+		const turns = new Turns(rules);
+		turns.detect(at(1300), speaking(1150));
+		expect(turns.detect(at(2210), spoke(1150, 2000))).toEqual([]);
+		turns.read('Seven three one.');
+		expect(turns.detect(at(2490), quiet)).toEqual([]);
+		expect(inMs(turns.detect(at(2510), quiet))).toEqual(['stopped 0 at 2500', 'ended 0: 1050–2500']);
+	});
+
 	it('do not reach back into the turn before', () => {
 		const turns = new Turns(rules);
 		turns.detect(at(1300), speaking(1150));

@@ -194,4 +194,26 @@ describe('a turn whose speech pauses', () => {
 		await live.until('completed');
 		expect(summaryOf(live.events).at(-1)).toBe('0 is 7 7 7 7 7 7 7 7 7 7');
 	});
+
+	it.each([
+		['other rules', { threshold: 0.5, prefixPaddingMs: 100, silenceDurationMs: 1000 }, 1600],
+		['no rules', null, 0],
+	] as const)('has all of its audio where a client then sets %s', async (_, turns, silenceMs) => {
+		const live = arrange(byVoice);
+		await speak(live, pcm([7, 1000], [0, 400]));
+		live.stream.send({ type: 'configure', options: { ...byVoice, turns } });
+		await speak(live, pcm([3, 500], [0, silenceMs]));
+		if (turns === null) live.stream.send({ type: 'commit', commit: 1 });
+		await live.until('completed');
+		expect(summaryOf(live.events).at(-1)).toBe('0 is 7 7 7 7 7 7 7 7 7 7 3 3 3 3 3');
+	});
+
+	it('ends where a client then sets other rules, and nothing more is said', async () => {
+		const live = arrange(byVoice);
+		await speak(live, pcm([7, 1000], [0, 400]));
+		const turns = { threshold: 0.5, prefixPaddingMs: 100, silenceDurationMs: 1000 };
+		live.stream.send({ type: 'configure', options: { ...byVoice, turns } });
+		await speak(live, pcm([0, 1200]));
+		expect(summaryOf(live.events).at(-1)).toBe('0 is 7 7 7 7 7 7 7 7 7 7');
+	});
 });
