@@ -728,14 +728,19 @@ describe('limits', () => {
 		server.pool.onLoad = () => new Promise<void>((resolve) => (load = resolve));
 		const client = liveClient(server.url + path);
 		await client.nextOf('session.created');
-		client.append(Buffer.alloc(4800));
-		// What waits for a model pauses reading.
-		while (!/earshot_live_paused_total{.*} 1/.test((await send(`${server.url}/metrics`)).text))
-			await settled();
+		client.send({
+			type: 'session.update',
+			session: { type: 'transcription', audio: { input: { format: { type: 'audio/pcm', rate: 16_000 } } } },
+		});
+		for (let count = 0; count < 20; count++) client.append(Buffer.alloc(4800));
+		// Answered at once, so what came before it has been read.
+		client.send('{');
+		await client.nextOf('error');
 		const closing = server.close({ graceMs: 10_000 });
 		load?.();
 		const { emit, commands } = await streamOf(server);
 		await until(() => commands.at(-1)?.type === 'end');
+		expect(commands.filter(({ type }) => type === 'audio')).toHaveLength(20);
 		emit({ type: 'started', turn: 0, atMs: 0 });
 		turn(emit, 0, 'hello');
 		emit({ type: 'ended' });

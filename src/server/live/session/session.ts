@@ -49,7 +49,7 @@ export class Session {
 	#config: SessionConfig;
 	#model: Model = { state: 'none' };
 	/** Client events queued until a model is ready. */
-	#waiting: ClientEvent[] = [];
+	readonly #waiting: ClientEvent[] = [];
 	#update: Update | undefined;
 	/** Whether the client waits for the model, so that a failure to lease it must be reported. */
 	#isModelNeeded = false;
@@ -250,8 +250,7 @@ export class Session {
 	/** Processes the queued events until one of them has to wait again. */
 	#resume(): void {
 		while (this.#waiting.length > 0 && !this.#update && this.#model.state !== 'leasing') {
-			const [event, ...rest] = this.#waiting;
-			this.#waiting = rest;
+			const event = this.#waiting.shift();
 			if (event) this.#settle(event, () => this.#handle(event));
 		}
 		this.#finishIfDone();
