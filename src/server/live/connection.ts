@@ -165,7 +165,7 @@ export class Connection {
 		const control = new AbortController();
 		this.#leasing = control;
 		try {
-			const lease = await pool.lease(model, control.signal);
+			const lease = await pool.lease(model, control.signal, 'live');
 			if (control.signal.aborted) return lease.release();
 			this.#stream?.close();
 			this.#stream = undefined;
