@@ -5,7 +5,7 @@
 
 import { EarshotError } from '../../../errors.js';
 import type { ModelInfo } from '../../../speech/model-info.js';
-import { type ClientEvent, readClientEvent, shortened } from '../protocol/client-events.js';
+import { type ClientEvent, readClientEvent, shortenedId } from '../protocol/client-events.js';
 import { eventError, refusedAs } from '../protocol/errors.js';
 import { Refused, type SessionConfig } from '../protocol/events.js';
 import { readSession } from '../protocol/read-session.js';
@@ -314,5 +314,5 @@ function asRefused<T>(work: () => T): T {
 
 function eventIdOf(given: unknown): string | null {
 	if (typeof given !== 'object' || given === null || !('event_id' in given)) return null;
-	return typeof given.event_id === 'string' ? shortened(given.event_id) : null;
+	return typeof given.event_id === 'string' ? shortenedId(given.event_id) : null;
 }
