@@ -47,6 +47,9 @@ const resumeBelowMs = 2_000;
  * was read is transcribed even if the server shuts down. */
 const maxWaitingBytes = 1 << 20;
 
+/** Reading stops above this many commits and clears without an answer: a model answers at once, unless it hangs. */
+const maxUnanswered = 256;
+
 /** Unsent bytes of events above which reading from the client stops, and above which the connection is closed. */
 const slowBytes = 1 << 20;
 const stuckBytes = 4 << 20;
@@ -210,7 +213,7 @@ export class Connection {
 		const isSlow = bufferedAmount > slowBytes;
 		this.#slowSinceMs = isSlow ? (this.#slowSinceMs ?? this.#running.now()) : undefined;
 		const limitMs = this.#isPaused ? resumeBelowMs : pauseAboveMs;
-		const isFull = bytes - this.#bytesHandled > maxWaitingBytes;
+		const isFull = bytes - this.#bytesHandled > maxWaitingBytes || session.unanswered > maxUnanswered;
 		const pauses = isSlow || isFull || session.lagMs > limitMs;
 		if (pauses === this.#isPaused) return;
 		this.#isPaused = pauses;

@@ -80,6 +80,11 @@ export class Session {
 		return this.#listening.appendedMs;
 	}
 
+	/** Number of commits and clears that the model has not answered. */
+	get unanswered(): number {
+		return this.#listening.unanswered;
+	}
+
 	/** Whether client events or an update wait for a model. */
 	get isWaiting(): boolean {
 		return this.#waiting.length > 0 || this.#update !== undefined;

@@ -143,3 +143,19 @@ test('audio is read while a model loads, up to a megabyte', async () => {
 	// The model has not yet processed it.
 	expect(socket.isPaused).toBe(true);
 });
+
+test('commits that the model leaves unanswered stop the reading', async () => {
+	const model = new FakeTranscriber();
+	const { socket } = connect(new FakePool(model));
+	const say = (event: object) => socket.emit('message', Buffer.from(JSON.stringify(event)), false);
+	say({ type: 'input_audio_buffer.append', audio: Buffer.alloc(4800).toString('base64') });
+	await settled();
+	for (let count = 0; count < 256; count++) say({ type: 'input_audio_buffer.commit' });
+	expect(socket.isPaused).toBe(false);
+	say({ type: 'input_audio_buffer.clear' });
+	expect(socket.isPaused).toBe(true);
+	const { commands, emit } = model.streams[0]!;
+	const commit = commands.find((command) => command.type === 'commit')?.commit ?? 0;
+	emit({ type: 'empty', commit, why: 'short' });
+	expect(socket.isPaused).toBe(false);
+});
