@@ -1,3 +1,4 @@
+import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -82,6 +83,26 @@ describe('a live session', () => {
 	])('is opened at %s', async (url) => {
 		const { created } = await open({}, url);
 		expect(created.session.type).toBe('transcription');
+	});
+
+	test('is opened at an address with scheme and host, as proxies send it', async () => {
+		const { url } = await arrange();
+		const asked = request(url, {
+			path: `${url}/${path}`,
+			headers: {
+				connection: 'upgrade',
+				upgrade: 'websocket',
+				'sec-websocket-version': '13',
+				'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+			},
+		});
+		const answered = new Promise<number | undefined>((resolve) => {
+			for (const event of ['upgrade', 'response'])
+				asked.once(event, ({ statusCode }: IncomingMessage) => resolve(statusCode));
+		});
+		asked.on('error', () => {}).end();
+		expect(await answered).toBe(101);
+		asked.destroy();
 	});
 
 	test('sends the events of a turn found by voice activity in the order of the protocol', async () => {
