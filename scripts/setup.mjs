@@ -235,9 +235,18 @@ const compiled = {
 	make() {
 		say('setup: compiling TypeScript');
 		run('tsc', process.execPath, [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);
+		removeLeftOvers();
 		chmodSync(this.product, 0o755);
 	},
 };
+
+/** tsc keeps what it made of sources that have been moved or removed, and the package would carry it. */
+function removeLeftOvers() {
+	for (const file of filesUnder(at('dist'))) {
+		const source = file.slice(at('dist').length).replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts');
+		if (source.endsWith('.ts') && !existsSync(join(at('src'), source))) rmSync(file);
+	}
+}
 
 async function isDone({ product, stamp, hash }) {
 	return existsSync(product) && readText(stamp) === (await hash());

@@ -1,3 +1,4 @@
+import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -82,6 +83,26 @@ describe('a live session', () => {
 	])('is opened at %s', async (url) => {
 		const { created } = await open({}, url);
 		expect(created.session.type).toBe('transcription');
+	});
+
+	test('is opened at an address with scheme and host, as proxies send it', async () => {
+		const { url } = await arrange();
+		const asked = request(url, {
+			path: `${url}/${path}`,
+			headers: {
+				connection: 'upgrade',
+				upgrade: 'websocket',
+				'sec-websocket-version': '13',
+				'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+			},
+		});
+		const answered = new Promise<number | undefined>((resolve) => {
+			for (const event of ['upgrade', 'response'])
+				asked.once(event, ({ statusCode }: IncomingMessage) => resolve(statusCode));
+		});
+		asked.on('error', () => {}).end();
+		expect(await answered).toBe(101);
+		asked.destroy();
 	});
 
 	test('sends the events of a turn found by voice activity in the order of the protocol', async () => {
@@ -728,14 +749,19 @@ describe('limits', () => {
 		server.pool.onLoad = () => new Promise<void>((resolve) => (load = resolve));
 		const client = liveClient(server.url + path);
 		await client.nextOf('session.created');
-		client.append(Buffer.alloc(4800));
-		// What waits for a model pauses reading.
-		while (!/earshot_live_paused_total{.*} 1/.test((await send(`${server.url}/metrics`)).text))
-			await settled();
+		client.send({
+			type: 'session.update',
+			session: { type: 'transcription', audio: { input: { format: { type: 'audio/pcm', rate: 16_000 } } } },
+		});
+		for (let count = 0; count < 20; count++) client.append(Buffer.alloc(4800));
+		// Answered at once, so what came before it has been read.
+		client.send('{');
+		await client.nextOf('error');
 		const closing = server.close({ graceMs: 10_000 });
 		load?.();
 		const { emit, commands } = await streamOf(server);
 		await until(() => commands.at(-1)?.type === 'end');
+		expect(commands.filter(({ type }) => type === 'audio')).toHaveLength(20);
 		emit({ type: 'started', turn: 0, atMs: 0 });
 		turn(emit, 0, 'hello');
 		emit({ type: 'ended' });

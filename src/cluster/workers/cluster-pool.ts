@@ -99,28 +99,24 @@ export class ClusterPool implements ModelPool {
 		throw new EarshotError('model_not_found', `No worker serves a model \`${name}\`; they serve ${known}`);
 	}
 
-	async lease(model: string, signal: AbortSignal): Promise<Lease> {
-		const { local, directory } = this.#options;
-		await directory.workers();
+	async lease(model: string, signal: AbortSignal, purpose?: 'live'): Promise<Lease> {
+		const { local, directory, hasLocalCapacity } = this.#options;
+		// A live session needs neither workers nor the queue.
+		if (purpose !== 'live') await directory.workers();
 		const id = this.idOf(model);
 		const isLocal = local?.models.some((each) => each.id === id) ?? false;
-		if (local && isLocal && (this.#options.hasLocalCapacity?.() ?? true))
+		if (local && isLocal && (purpose === 'live' || (hasLocalCapacity?.() ?? true)))
 			return await local.lease(id, signal);
+		if (purpose === 'live') refuseLive(id);
 		const found = await this.#find(id, isLocal ? 0 : queuedAfterMs, signal);
 		// No worker is free, so the recording waits for a slot of this process.
 		if (found === undefined && local && isLocal) return await local.lease(id, signal);
-		const info = found?.info ?? this.#announcedInfo(id);
 		return {
-			info,
+			info: found?.info ?? this.#announcedInfo(id),
 			release: () => {},
 			transcribe: (recording, options, aborted) =>
 				this.#transcribe(id, found?.worker, { recording, options }, aborted),
-			listen: () => {
-				throw new EarshotError(
-					'unsupported_value',
-					'Live sessions are for servers that run models themselves',
-				);
-			},
+			listen: () => refuseLive(id),
 		};
 	}
 
@@ -326,6 +322,10 @@ const noCapacity = (): EarshotError =>
 	new EarshotError('overloaded', 'No worker has room for this recording: try again later', {
 		retryAfterSeconds: 5,
 	});
+
+function refuseLive(id: string): never {
+	throw new EarshotError('unsupported_value', `Live sessions need a server that runs \`${id}\` itself`);
+}
 
 const unknownModel = (id: string): EarshotError =>
 	new EarshotError(

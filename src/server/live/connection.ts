@@ -43,6 +43,13 @@ const idleMs = 10 * 60_000;
 const pauseAboveMs = 5_000;
 const resumeBelowMs = 2_000;
 
+/** While events wait for a model, reading stops above this many bytes of them: about 16 s of audio at 24 kHz. Audio that
+ * was read is transcribed even if the server shuts down. */
+const maxWaitingBytes = 1 << 20;
+
+/** Reading stops above this many commits and clears without an answer: a model answers at once, unless it hangs. */
+const maxUnanswered = 256;
+
 /** Unsent bytes of events above which reading from the client stops, and above which the connection is closed. */
 const slowBytes = 1 << 20;
 const stuckBytes = 4 << 20;
@@ -67,6 +74,8 @@ export class Connection {
 	/** As of the last tick. */
 	#bytesReceived = 0;
 	#receivedMs: number;
+	/** As of the last event that did not wait for a model. */
+	#bytesHandled = 0;
 	#appendedMs = 0;
 	#appendedAtMs: number;
 	#slowSinceMs: number | undefined;
@@ -159,7 +168,7 @@ export class Connection {
 		const control = new AbortController();
 		this.#leasing = control;
 		try {
-			const lease = await pool.lease(model, control.signal);
+			const lease = await pool.lease(model, control.signal, 'live');
 			if (control.signal.aborted) return lease.release();
 			this.#stream?.close();
 			this.#stream = undefined;
@@ -193,8 +202,10 @@ export class Connection {
 	/** Back-pressure: pauses reading while unprocessed audio or unsent events pile up. */
 	#balance(): void {
 		if (this.#isClosed) return;
-		const { socket, session, metrics } = this.#options;
+		const { socket, session, metrics, bytesReceived } = this.#options;
 		const { bufferedAmount } = socket;
+		const bytes = bytesReceived();
+		if (!session.isWaiting) this.#bytesHandled = bytes;
 		if (bufferedAmount > stuckBytes) {
 			this.#give(1013, 'the events are not read');
 			return;
@@ -202,7 +213,8 @@ export class Connection {
 		const isSlow = bufferedAmount > slowBytes;
 		this.#slowSinceMs = isSlow ? (this.#slowSinceMs ?? this.#running.now()) : undefined;
 		const limitMs = this.#isPaused ? resumeBelowMs : pauseAboveMs;
-		const pauses = isSlow || session.isWaiting || session.lagMs > limitMs;
+		const isFull = bytes - this.#bytesHandled > maxWaitingBytes || session.unanswered > maxUnanswered;
+		const pauses = isSlow || isFull || session.lagMs > limitMs;
 		if (pauses === this.#isPaused) return;
 		this.#isPaused = pauses;
 		if (pauses) {

@@ -194,7 +194,9 @@ function giveBack(server: Server, req: IncomingMessage, socket: Duplex, head: Bu
 
 /** Collapses repeated slashes: a base URL that ends with a slash results in `//v1/…`. */
 function urlOf(req: IncomingMessage): URL {
-	const target = (req.url ?? '/').replace(/^[^?]*/, (path) => path.replace(/\/{2,}/g, '/'));
+	// A proxy sends an address with scheme and host.
+	const given = (req.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '');
+	const target = given.replace(/^[^?]*/, (path) => path.replace(/\/{2,}/g, '/'));
 	if (!URL.canParse(target, 'http://localhost'))
 		throw new EarshotError('not_found', 'Invalid URL: sockets are at /v1/realtime');
 	return new URL(target, 'http://localhost');

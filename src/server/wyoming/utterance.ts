@@ -115,7 +115,7 @@ export class Utterance {
 	async #open(): Promise<void> {
 		const { pool, request, rate, partials } = this.#options;
 		try {
-			const lease = await pool.lease(this.model, this.#cancellation.signal);
+			const lease = await pool.lease(this.model, this.#cancellation.signal, 'live');
 			if (this.#isClosed) return lease.release();
 			this.#lease?.release();
 			this.#lease = lease;

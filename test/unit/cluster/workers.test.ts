@@ -263,6 +263,19 @@ test('models of this process go first, and workers when it has no room', async (
 	expect([local.tiny.calls.length, tiny.calls.length]).toEqual([1, 1]);
 });
 
+test('a live session runs on this machine, even with its slots taken and a worker that is free', async () => {
+	const { worker, gateway } = await cluster();
+	await worker();
+	const local = new FakePool(new FakeTranscriber());
+	const pool = gateway(local, () => false);
+	const lease = await pool.lease('whisper-1', never, 'live');
+	expect(local.leased).toBe(1);
+	expect(lease.info).toBe(local.tiny.info);
+	const without = gateway();
+	await without.lease('tiny', never);
+	await expect(without.lease('tiny', never, 'live')).rejects.toMatchObject({ code: 'unsupported_value' });
+});
+
 test('without any worker it is said what to do', async () => {
 	const { gateway } = await cluster();
 	const pool = gateway();

@@ -43,7 +43,7 @@ export function readClientEvent(given: unknown): ClientEvent {
 	const event = new Reader(given, '');
 	const type = event.text('type');
 	const id = event.text('event_id');
-	const eventId = id === undefined ? null : id.slice(0, 512);
+	const eventId = id === undefined ? null : shortenedId(id);
 	switch (type ?? '') {
 		case 'session.update':
 			event.allow('type', 'event_id', 'session');
@@ -68,6 +68,12 @@ export function readClientEvent(given: unknown): ClientEvent {
 		default:
 			throw unknownEvent(type);
 	}
+}
+
+/** The beginning of an event's id, which may be megabytes. A copy, since a slice would keep all of it in memory. */
+export function shortenedId(id: string): string {
+	const max = 512;
+	return id.length <= max ? id : Buffer.from(id.slice(0, max), 'utf16le').toString('utf16le');
 }
 
 function unknownEvent(type: string | undefined): Refused {

@@ -63,6 +63,11 @@ export class Listening {
 		return Math.max(0, this.#appendedMs - this.#processedMs);
 	}
 
+	/** Number of commits and clears that the model has not answered. */
+	get unanswered(): number {
+		return this.#pending.length;
+	}
+
 	/** Whether there is audio that waits for the client's commit. */
 	get awaitsCommit(): boolean {
 		return this.#stream?.options.turns === null && this.#uncommittedMs > 0;

@@ -5,7 +5,7 @@
 
 import { EarshotError } from '../../../errors.js';
 import type { ModelInfo } from '../../../speech/model-info.js';
-import { type ClientEvent, readClientEvent } from '../protocol/client-events.js';
+import { type ClientEvent, readClientEvent, shortenedId } from '../protocol/client-events.js';
 import { eventError, refusedAs } from '../protocol/errors.js';
 import { Refused, type SessionConfig } from '../protocol/events.js';
 import { readSession } from '../protocol/read-session.js';
@@ -49,7 +49,7 @@ export class Session {
 	#config: SessionConfig;
 	#model: Model = { state: 'none' };
 	/** Client events queued until a model is ready. */
-	#waiting: ClientEvent[] = [];
+	readonly #waiting: ClientEvent[] = [];
 	#update: Update | undefined;
 	/** Whether the client waits for the model, so that a failure to lease it must be reported. */
 	#isModelNeeded = false;
@@ -78,6 +78,11 @@ export class Session {
 	/** Length of all appended audio. */
 	get appendedMs(): number {
 		return this.#listening.appendedMs;
+	}
+
+	/** Number of commits and clears that the model has not answered. */
+	get unanswered(): number {
+		return this.#listening.unanswered;
 	}
 
 	/** Whether client events or an update wait for a model. */
@@ -250,8 +255,7 @@ export class Session {
 	/** Processes the queued events until one of them has to wait again. */
 	#resume(): void {
 		while (this.#waiting.length > 0 && !this.#update && this.#model.state !== 'leasing') {
-			const [event, ...rest] = this.#waiting;
-			this.#waiting = rest;
+			const event = this.#waiting.shift();
 			if (event) this.#settle(event, () => this.#handle(event));
 		}
 		this.#finishIfDone();
@@ -315,5 +319,5 @@ function asRefused<T>(work: () => T): T {
 
 function eventIdOf(given: unknown): string | null {
 	if (typeof given !== 'object' || given === null || !('event_id' in given)) return null;
-	return typeof given.event_id === 'string' ? given.event_id.slice(0, 512) : null;
+	return typeof given.event_id === 'string' ? shortenedId(given.event_id) : null;
 }

@@ -9,11 +9,13 @@ import { Connection } from '../../../../src/server/live/connection.js';
 import { defaultConfig } from '../../../../src/server/live/protocol/read-session.js';
 import { Session } from '../../../../src/server/live/session/session.js';
 import { FakeClock, FakeLog, FakePool, FakeTranscriber } from '../../../helpers/fakes.js';
+import { settled } from '../../../helpers/scripted-engine.js';
 
 class FakeSocket extends EventEmitter {
 	bufferedAmount = 0;
 	pings = 0;
 	bytesReceived = 0;
+	isPaused = false;
 	ending: number | 'terminated' | undefined;
 
 	send(_text: string, sent: () => void): void {
@@ -22,8 +24,12 @@ class FakeSocket extends EventEmitter {
 	ping(): void {
 		this.pings++;
 	}
-	pause(): void {}
-	resume(): void {}
+	pause(): void {
+		this.isPaused = true;
+	}
+	resume(): void {
+		this.isPaused = false;
+	}
 	close(code: number): void {
 		this.ending ??= code;
 		this.emit('close');
@@ -34,7 +40,7 @@ class FakeSocket extends EventEmitter {
 	}
 }
 
-function connect(): { socket: FakeSocket; clock: FakeClock } {
+function connect(pool = new FakePool(new FakeTranscriber())): { socket: FakeSocket; clock: FakeClock } {
 	const socket = new FakeSocket();
 	const clock = new FakeClock();
 	const metrics = new Metrics();
@@ -48,7 +54,7 @@ function connect(): { socket: FakeSocket; clock: FakeClock } {
 			newId: (prefix) => `${prefix}_${ids++}`,
 			modelOf: () => 'tiny',
 		}),
-		pool: new FakePool(new FakeTranscriber()),
+		pool,
 		place: admission.admit('tiny', ''),
 		log: new FakeLog(),
 		bytesReceived: () => socket.bytesReceived,
@@ -116,4 +122,40 @@ test('a client that reads them in time is not', () => {
 	socket.bufferedAmount = (1 << 20) + 1;
 	clock.advance(20_000);
 	expect(socket.ending).toBeUndefined();
+});
+
+test('audio is read while a model loads, up to a megabyte', async () => {
+	const pool = new FakePool(new FakeTranscriber());
+	let load = () => {};
+	pool.onLoad = () => new Promise<void>((resolve) => (load = resolve));
+	const { socket } = connect(pool);
+	const audio = Buffer.alloc(48_000).toString('base64');
+	const event = Buffer.from(JSON.stringify({ type: 'input_audio_buffer.append', audio }));
+	let count = 0;
+	for (; !socket.isPaused; count++) {
+		socket.bytesReceived += event.length;
+		socket.emit('message', event, false);
+	}
+	expect(count * event.length).toBeGreaterThan(1 << 20);
+	expect(count * event.length).toBeLessThan((1 << 20) + 2 * event.length);
+	load();
+	await settled();
+	// The model has not yet processed it.
+	expect(socket.isPaused).toBe(true);
+});
+
+test('commits that the model leaves unanswered stop the reading', async () => {
+	const model = new FakeTranscriber();
+	const { socket } = connect(new FakePool(model));
+	const say = (event: object) => socket.emit('message', Buffer.from(JSON.stringify(event)), false);
+	say({ type: 'input_audio_buffer.append', audio: Buffer.alloc(4800).toString('base64') });
+	await settled();
+	for (let count = 0; count < 256; count++) say({ type: 'input_audio_buffer.commit' });
+	expect(socket.isPaused).toBe(false);
+	say({ type: 'input_audio_buffer.clear' });
+	expect(socket.isPaused).toBe(true);
+	const { commands, emit } = model.streams[0]!;
+	const commit = commands.find((command) => command.type === 'commit')?.commit ?? 0;
+	emit({ type: 'empty', commit, why: 'short' });
+	expect(socket.isPaused).toBe(false);
 });
