@@ -12,7 +12,7 @@ import { findEntry, loadRegistry, type ModelRegistry } from '../../models/regist
 import { packageRoot } from '../../paths.js';
 import { stopSignals } from '../../signals.js';
 import { isLiveRate, liveRates } from '../../speech/pcm.js';
-import { targetOfUrl, unreachable } from '../client/server-target.js';
+import { keyRefused, targetOfUrl, unreachable } from '../client/server-target.js';
 import { eventLine, TurnLines } from '../listen/print.js';
 import { recorded, recordersFor } from '../listen/recorder.js';
 import { RemoteListening } from '../listen/remote.js';
@@ -179,7 +179,7 @@ async function openRemote(
 		return { session: await RemoteListening.open(socket, command), release: async () => {} };
 	} catch (thrown) {
 		socket.terminate();
-		if (thrown instanceof EarshotError) throw thrown;
+		if (thrown instanceof EarshotError) throw thrown.code === 'invalid_api_key' ? keyRefused(target) : thrown;
 		throw unreachable(target, thrown, `To start one: ${earshot('serve')}`);
 	}
 }
