@@ -13,6 +13,7 @@ import { packageRoot } from '../../paths.js';
 import { stopSignals } from '../../signals.js';
 import { isLiveRate, liveRates } from '../../speech/pcm.js';
 import { keyRefused, targetOfUrl, unreachable } from '../client/server-target.js';
+import { refuseFile } from '../listen/pcm-input.js';
 import { eventLine, TurnLines } from '../listen/print.js';
 import { recorded, recordersFor } from '../listen/recorder.js';
 import { RemoteListening } from '../listen/remote.js';
@@ -71,7 +72,10 @@ export async function listenAndPrint(source: string | undefined, command: Listen
 
 function checkCommand(source: string | undefined, { sampleRate, device }: ListenCommand): void {
 	if (source !== undefined && source !== '-')
-		throw expected('source', '`-` for standard input, or nothing for the microphone', source);
+		throw new EarshotError(
+			'invalid_request',
+			`\`listen\` takes \`-\` for standard input, or nothing for the microphone; for a recording: ${earshot(`transcribe ${source}`)}`,
+		);
 	if (!isLiveRate(sampleRate)) throw expected('--sample-rate', liveRates, sampleRate);
 	if (source === '-' && device !== undefined)
 		throw new EarshotError(
@@ -96,6 +100,7 @@ async function feed(
 	signal: AbortSignal,
 ): Promise<void> {
 	const pieces = audio[Symbol.asyncIterator]();
+	let isFirst = true;
 	const stopped = new Promise<undefined>((resolve) => {
 		if (signal.aborted) resolve(undefined);
 		signal.addEventListener('abort', () => resolve(undefined), { once: true });
@@ -104,6 +109,8 @@ async function feed(
 		while (!signal.aborted) {
 			const next = await Promise.race([pieces.next(), stopped]);
 			if (next === undefined || next.done === true) break;
+			if (isFirst && audio === process.stdin) refuseFile(next.value);
+			isFirst = false;
 			await Promise.race([session.write(next.value), stopped]);
 		}
 		session.end();
