@@ -1,5 +1,7 @@
 /** `earshot listen`: live transcription, in this command's own process or through a running server. */
 
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { WebSocket } from 'ws';
 import { earshot } from '../../command-line.js';
 import type { SettingTexts } from '../../config/settings.js';
@@ -12,7 +14,7 @@ import { findEntry, loadRegistry, type ModelRegistry } from '../../models/regist
 import { packageRoot } from '../../paths.js';
 import { stopSignals } from '../../signals.js';
 import { isLiveRate, liveRates } from '../../speech/pcm.js';
-import { keyRefused, targetOfUrl, unreachable } from '../client/server-target.js';
+import { keyRefused, type ServerTarget, targetOfUrl, unreachable } from '../client/server-target.js';
 import { refuseFile } from '../listen/pcm-input.js';
 import { eventLine, TurnLines } from '../listen/print.js';
 import { recorded, recordersFor } from '../listen/recorder.js';
@@ -173,14 +175,12 @@ async function openRemote(
 	const target = await targetOfUrl(url, config);
 	const { socketPath, key, tls } = target;
 	const model = command.model === undefined ? '' : `?model=${encodeURIComponent(command.model)}`;
-	const path = `/v1/realtime${model}`;
-	const at =
-		socketPath === undefined
-			? `${target.url.replace(/^http/, 'ws')}${path}`
-			: `ws+unix:${socketPath}:${path}`;
+	const at = `${target.url.replace(/^http/, 'ws')}/v1/realtime${model}`;
 	const socket = new WebSocket(at, [], {
 		...tls,
 		...(key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }),
+		// The addresses that `ws` has for Unix sockets are without TLS.
+		...(socketPath === undefined ? {} : { createConnection: () => connectUnix(socketPath, target) }),
 	});
 	try {
 		return { session: await RemoteListening.open(socket, command), release: async () => {} };
@@ -189,4 +189,8 @@ async function openRemote(
 		if (thrown instanceof EarshotError) throw thrown.code === 'invalid_api_key' ? keyRefused(target) : thrown;
 		throw unreachable(target, thrown, `To start one: ${earshot('serve')}`);
 	}
+}
+
+function connectUnix(path: string, { url, tls }: ServerTarget): Socket {
+	return url.startsWith('https:') ? connectTls({ ...tls, path, servername: 'localhost' }) : connect(path);
 }

@@ -259,6 +259,18 @@ describe('a server with a certificate', () => {
 		expect(JSON.parse(listed.stdout)).toMatchObject([{ id: 'demo-digits' }]);
 	}, 60_000);
 
+	test('is reached through a Unix socket', async () => {
+		const scratch = new Scratch();
+		onTestFinished(() => scratch[Symbol.dispose]());
+		const { home, address } = await serving('--host', `unix:${path.join(scratch.path, 's')}`, ...files);
+		expect(await earshot(home, ['ps', '--addr', address])).toMatchObject({ code: 0, stderr: '' });
+		expect(await earshot(home, ['listen', '-', '--url', address])).toEqual({
+			code: 0,
+			stdout: '',
+			stderr: '',
+		});
+	}, 60_000);
+
 	test('is reached by other users with the certificate, and not without it', async () => {
 		const { address } = await serving('--addr', '127.0.0.1:0', ...files);
 		const stranger = new Scratch();
