@@ -7,7 +7,7 @@ import type { SettingTexts } from '../../config/settings.js';
 import { EarshotError } from '../../errors.js';
 import { loadRegistry } from '../../models/registry/registry.js';
 import { packageRoot } from '../../paths.js';
-import { serverTarget, unreachable } from './server-target.js';
+import { keyRefused, serverTarget, unreachable } from './server-target.js';
 
 type Method = 'GET' | 'POST' | 'DELETE';
 
@@ -64,6 +64,7 @@ export async function requestText(
 		);
 	}
 	const text = await answer.body.text();
+	if (answer.statusCode === 401) throw keyRefused(target);
 	if (answer.statusCode >= 400)
 		throw new EarshotError(
 			'invalid_request',

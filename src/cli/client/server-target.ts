@@ -23,6 +23,8 @@ export interface ServerTarget {
 	readonly label: string;
 	/** Path of the Unix socket, if it listens on one. */
 	readonly socketPath?: string;
+	/** What to do if it does not answer, but may speak TLS. */
+	readonly overTls: string;
 	/** An API key, or the token of this user's own server. */
 	readonly key: string | undefined;
 	readonly tls: TlsOptions;
@@ -56,6 +58,7 @@ export async function serverTarget(config: Settings, given?: 'http' | 'https'): 
 	return {
 		url,
 		label: socketPath === undefined ? url : host,
+		overTls: given === 'http' ? `https://${authority}` : '--tls-cert FILE',
 		...(socketPath === undefined ? {} : { socketPath }),
 		key: await keyFor(config, isOwn),
 		tls: tlsOptions(trusted),
@@ -113,7 +116,7 @@ function isOwnName(name: string): boolean {
 const refusals = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT)/;
 
 /** The error for a failed connection. */
-export function unreachable({ label }: ServerTarget, cause: unknown, start: string): EarshotError {
+export function unreachable({ label, overTls }: ServerTarget, cause: unknown, start: string): EarshotError {
 	const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : '';
 	if (refusals.test(code))
 		return new EarshotError(
@@ -121,6 +124,12 @@ export function unreachable({ label }: ServerTarget, cause: unknown, start: stri
 			`The certificate of the server at ${label} is not trusted (${reasonOf(cause)}); to trust it: --tls-cert FILE`,
 			{ cause },
 		);
-	const hint = /^(UND_ERR_SOCKET|ECONNRESET)$/.test(code) ? '; if it speaks TLS: --tls-cert FILE' : '';
+	const hint = /^(UND_ERR_SOCKET|ECONNRESET)$/.test(code) ? `; if it speaks TLS: ${overTls}` : '';
 	return new EarshotError('not_found', `No server answers at ${label}. ${start}${hint}`, { cause });
+}
+
+/** The error for a server's 401, whose own message is about headers. */
+export function keyRefused({ label, key }: ServerTarget): EarshotError {
+	const what = key === undefined ? 'requires an API key: --api-keys KEY' : 'does not accept this API key';
+	return new EarshotError('invalid_api_key', `The server at ${label} ${what}`);
 }

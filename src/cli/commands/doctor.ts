@@ -50,6 +50,7 @@ function findingsOf(
 	{ config, entries, problems, defaultModel, diarizer, warnings }: ModelRegistry,
 	version: string,
 ): Finding[] {
+	const native = nativeFindings();
 	return [
 		{
 			ok: true,
@@ -58,8 +59,11 @@ function findingsOf(
 		},
 		...warnings.map((detail) => ({ ok: false, what: 'models.yaml', detail })),
 		...problems.map(({ message }) => ({ ok: false, what: 'models.yaml', detail: message })),
-		...nativeFindings(),
-		sherpaFinding(config.sherpaDir),
+		...native,
+		sherpaFinding(
+			config.sherpaDir,
+			native.some(({ ok, what }) => ok && what === 'addon'),
+		),
 		voiceActivityFinding(config.vadModel === '' ? sileroPath : config.vadModel),
 		diarizationFinding(diarizer),
 		...entries.flatMap((entry) => modelFindings(entry, entry.id === defaultModel, config)),
@@ -118,9 +122,11 @@ function ffmpegAdvice(platform: string): string {
 	return 'Install libavformat-dev libavcodec-dev libswresample-dev and build again: npm run build:native';
 }
 
-function sherpaFinding(dir: string): Finding {
+function sherpaFinding(dir: string, hasAddon: boolean): Finding {
 	const [finding] = attempt('sherpa-onnx', () => {
 		const place = findSherpaLibrary(dir === '' ? undefined : dir);
+		if (!hasAddon)
+			return [{ ok: true, what: 'sherpa-onnx', detail: `${place}, not tried without the addon` }];
 		const { version, onnxruntime, providers } = addon().sherpaVersion(place);
 		return [
 			{

@@ -1,5 +1,7 @@
 /** `earshot listen`: live transcription, in this command's own process or through a running server. */
 
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { WebSocket } from 'ws';
 import { earshot } from '../../command-line.js';
 import type { SettingTexts } from '../../config/settings.js';
@@ -12,7 +14,8 @@ import { findEntry, loadRegistry, type ModelRegistry } from '../../models/regist
 import { packageRoot } from '../../paths.js';
 import { stopSignals } from '../../signals.js';
 import { isLiveRate, liveRates } from '../../speech/pcm.js';
-import { targetOfUrl, unreachable } from '../client/server-target.js';
+import { keyRefused, type ServerTarget, targetOfUrl, unreachable } from '../client/server-target.js';
+import { refuseFile } from '../listen/pcm-input.js';
 import { eventLine, TurnLines } from '../listen/print.js';
 import { recorded, recordersFor } from '../listen/recorder.js';
 import { RemoteListening } from '../listen/remote.js';
@@ -71,7 +74,10 @@ export async function listenAndPrint(source: string | undefined, command: Listen
 
 function checkCommand(source: string | undefined, { sampleRate, device }: ListenCommand): void {
 	if (source !== undefined && source !== '-')
-		throw expected('source', '`-` for standard input, or nothing for the microphone', source);
+		throw new EarshotError(
+			'invalid_request',
+			`\`listen\` takes \`-\` for standard input, or nothing for the microphone; for a recording: ${earshot(`transcribe ${source}`)}`,
+		);
 	if (!isLiveRate(sampleRate)) throw expected('--sample-rate', liveRates, sampleRate);
 	if (source === '-' && device !== undefined)
 		throw new EarshotError(
@@ -96,6 +102,7 @@ async function feed(
 	signal: AbortSignal,
 ): Promise<void> {
 	const pieces = audio[Symbol.asyncIterator]();
+	let isFirst = true;
 	const stopped = new Promise<undefined>((resolve) => {
 		if (signal.aborted) resolve(undefined);
 		signal.addEventListener('abort', () => resolve(undefined), { once: true });
@@ -104,6 +111,8 @@ async function feed(
 		while (!signal.aborted) {
 			const next = await Promise.race([pieces.next(), stopped]);
 			if (next === undefined || next.done === true) break;
+			if (isFirst && audio === process.stdin) refuseFile(next.value);
+			isFirst = false;
 			await Promise.race([session.write(next.value), stopped]);
 		}
 		session.end();
@@ -166,20 +175,22 @@ async function openRemote(
 	const target = await targetOfUrl(url, config);
 	const { socketPath, key, tls } = target;
 	const model = command.model === undefined ? '' : `?model=${encodeURIComponent(command.model)}`;
-	const path = `/v1/realtime${model}`;
-	const at =
-		socketPath === undefined
-			? `${target.url.replace(/^http/, 'ws')}${path}`
-			: `ws+unix:${socketPath}:${path}`;
+	const at = `${target.url.replace(/^http/, 'ws')}/v1/realtime${model}`;
 	const socket = new WebSocket(at, [], {
 		...tls,
 		...(key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }),
+		// The addresses that `ws` has for Unix sockets are without TLS.
+		...(socketPath === undefined ? {} : { createConnection: () => connectUnix(socketPath, target) }),
 	});
 	try {
 		return { session: await RemoteListening.open(socket, command), release: async () => {} };
 	} catch (thrown) {
 		socket.terminate();
-		if (thrown instanceof EarshotError) throw thrown;
+		if (thrown instanceof EarshotError) throw thrown.code === 'invalid_api_key' ? keyRefused(target) : thrown;
 		throw unreachable(target, thrown, `To start one: ${earshot('serve')}`);
 	}
+}
+
+function connectUnix(path: string, { url, tls }: ServerTarget): Socket {
+	return url.startsWith('https:') ? connectTls({ ...tls, path, servername: 'localhost' }) : connect(path);
 }

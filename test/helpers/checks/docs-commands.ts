@@ -109,6 +109,7 @@ const others = new Set([
 	'cd',
 	'cp',
 	'docker',
+	'ffmpeg',
 	'git',
 	'helm',
 	'kubectl',

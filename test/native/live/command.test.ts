@@ -145,7 +145,7 @@ describe('the microphone', () => {
 });
 
 test.each([
-	[[audioPath('tones-abc')], 'Expected `source` to be `-`'],
+	[[audioPath('tones-abc')], `transcribe ${audioPath('tones-abc')}`],
 	[['-', '--sample-rate', '7'], 'Expected `--sample-rate` to be a multiple of 25'],
 	[['-', '--device', 'x'], '`--device` selects a microphone'],
 	[['-', '--url', 'nothing'], 'Expected `--url` to be the URL of a server'],
@@ -157,6 +157,25 @@ test.each([
 			code: 1,
 			stdout: '',
 			stderr: expect.stringContaining(message),
+		});
+	},
+	60_000,
+);
+
+test.each([
+	['WAV', Buffer.from('RIFF\x24\0\0\0WAVEfmt ', 'latin1')],
+	['FLAC', Buffer.from('fLaC\0\0\0\x22', 'latin1')],
+	['Ogg', Buffer.from('OggS\0\x02', 'latin1')],
+	['MP4', Buffer.from('\0\0\0\x20ftypM4A ', 'latin1')],
+])(
+	'standard input that is a %s file is refused, not heard as noise',
+	async (name, head) => {
+		const { child, ended } = start(['-']);
+		child.stdin.end(Buffer.concat([head, silence(1)]));
+		expect(await ended()).toMatchObject({
+			code: 1,
+			stdout: '',
+			stderr: expect.stringMatching(new RegExp(`PCM.*got a ${name} file.*transcribe -$`, 'm')),
 		});
 	},
 	60_000,

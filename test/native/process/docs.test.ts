@@ -1,7 +1,7 @@
 /** What the docs show of the command, the library and the bundled model, run as it stands there. */
 
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -23,9 +23,26 @@ describe('the library as the docs show it', () => {
 		({ language, text }) => language === 'js' && text.includes("from 'earshot'"),
 	);
 
+	/** A program's folder: the package, a recording beside it, and a microphone. */
+	function arrangeFolder(): Scratch {
+		const folder = new Scratch();
+		onTestFinished(() => folder[Symbol.dispose]());
+		mkdirSync(path.join(folder.path, 'node_modules'));
+		symlinkSync(root, path.join(folder.path, 'node_modules', 'earshot'), 'dir');
+		copyFileSync(demo, path.join(folder.path, 'talk.mp3'));
+		writeFileSync(path.join(folder.path, 'arecord'), `#!/bin/sh\nexec tail -c +45 '${demo}'\n`, {
+			mode: 0o755,
+		});
+		return folder;
+	}
+
 	it.each(snippets.map(({ page, text }) => [page, text]))('transcribes: %s', async (_, text) => {
-		const script = text.replaceAll('whisper-tiny.en', 'demo-digits').replaceAll('talk.mp3', demo);
-		const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], options);
+		const folder = arrangeFolder();
+		const script = folder.file('program.mjs', text.replaceAll('whisper-tiny.en', 'demo-digits'));
+		const { stdout } = await run(process.execPath, [script], {
+			cwd: folder.path,
+			env: { PATH: `${folder.path}:${process.env.PATH}`, HOME: scratch.path },
+		});
 		expect(stdout).toMatch(/one two three/);
 	});
 });

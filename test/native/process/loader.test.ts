@@ -268,6 +268,8 @@ describe('where nothing can be loaded', () => {
 		expect(line).toContain(`Node ${process.versions.node}`);
 		expect(line).toContain(folder);
 		expect(line).toMatch(/neither exists .*npm install earshot.*npm run build:native/);
+		// It is there; that it cannot be tried is not another fault.
+		expect(stdout).toMatch(/^ok {7}sherpa-onnx +.+, not tried without the addon$/m);
 	});
 });
 

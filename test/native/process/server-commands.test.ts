@@ -259,6 +259,18 @@ describe('a server with a certificate', () => {
 		expect(JSON.parse(listed.stdout)).toMatchObject([{ id: 'demo-digits' }]);
 	}, 60_000);
 
+	test('is reached through a Unix socket', async () => {
+		const scratch = new Scratch();
+		onTestFinished(() => scratch[Symbol.dispose]());
+		const { home, address } = await serving('--host', `unix:${path.join(scratch.path, 's')}`, ...files);
+		expect(await earshot(home, ['ps', '--addr', address])).toMatchObject({ code: 0, stderr: '' });
+		expect(await earshot(home, ['listen', '-', '--url', address])).toEqual({
+			code: 0,
+			stdout: '',
+			stderr: '',
+		});
+	}, 60_000);
+
 	test('is reached by other users with the certificate, and not without it', async () => {
 		const { address } = await serving('--addr', '127.0.0.1:0', ...files);
 		const stranger = new Scratch();
@@ -269,7 +281,14 @@ describe('a server with a certificate', () => {
 			code: 1,
 			stderr: expect.stringMatching(/The certificate of the server at \S+ is not trusted .*--tls-cert FILE/),
 		});
-		expect(await ask()).toMatchObject({ code: 1, stderr: expect.stringContaining('if it speaks TLS') });
+		expect(await ask()).toMatchObject({
+			code: 1,
+			stderr: expect.stringContaining('if it speaks TLS: --tls-cert FILE'),
+		});
+		expect(await earshot(stranger.path, ['listen', '-', '--url', `http://${address}`])).toMatchObject({
+			code: 1,
+			stderr: expect.stringContaining(`if it speaks TLS: https://${address}`),
+		});
 	}, 60_000);
 
 	test('shows the new one after SIGHUP, and the old one while the new one has a mistake', async () => {
@@ -294,6 +313,26 @@ describe('a server with a certificate', () => {
 		expect(readdirSync(tokens(server.home))).toEqual([]);
 	}, 60_000);
 });
+
+test('a server with API keys is answered in terms of the command', async () => {
+	const { address } = await serving('--addr', '127.0.0.1:0', '--api-keys', 'k1');
+	const stranger = new Scratch();
+	onTestFinished(() => stranger[Symbol.dispose]());
+	const commands = [
+		['ps', '--addr', address],
+		['listen', '-', '--url', `http://${address}`],
+	];
+	for (const command of commands) {
+		const ask = (...args: string[]) => earshot(stranger.path, [...command, ...args]);
+		expect((await ask()).stderr).toBe(
+			`earshot: The server at http://${address} requires an API key: --api-keys KEY\n`,
+		);
+		expect((await ask('--api-keys', 'k2')).stderr).toBe(
+			`earshot: The server at http://${address} does not accept this API key\n`,
+		);
+		expect(await ask('--api-keys', 'k1')).toMatchObject({ code: 0, stderr: '' });
+	}
+}, 60_000);
 
 test('a job is made, followed, shown and deleted by commands', async () => {
 	const { home, address } = await serving('--addr', '127.0.0.1:0');
