@@ -151,7 +151,7 @@ export class Turns {
 		this.#open = undefined;
 	}
 
-	/** Speech since `start`. `goesOn`: the part after the last turn is long enough for a turn. */
+	/** Speech since `start`. `continues`: the part after the last turn is long enough for a turn. */
 	#speak(start: number, continues: boolean, events: TurnEvent[]): void {
 		const resumedBefore = this.#pausedSince === undefined ? undefined : this.#pausedSince + this.#silence;
 		if (resumedBefore !== undefined && start >= resumedBefore) this.#stop(resumedBefore, events);
