@@ -13,7 +13,7 @@
  * Arguments. Types and ranges are checked, whatever they are; what they mean together is checked in TypeScript.
  */
 
-/** The codes a `NativeError` carries: those of `src/errors.ts`, and `invalid_argument`. */
+/** The codes a `NativeError` carries: those of `src/core/errors.ts`, and `invalid_argument`. */
 export type NativeCode =
 	/** An argument has another type than declared here, or is out of its range; the message names it. */
 	| 'invalid_argument'

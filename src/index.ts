@@ -1,6 +1,20 @@
 /** The public exports of the package `earshot`. */
 
-export { EarshotError, type ErrorCode, type ErrorDetails } from './errors.js';
+export { EarshotError, type ErrorCode, type ErrorDetails } from './core/errors.js';
+export type { PcmEncoding } from './core/live/live.js';
+export type { Capabilities, ModelInfo } from './core/speech/model-info.js';
+export type { ChannelMode, ChunkingOptions } from './core/speech/options.js';
+export type {
+	Segment,
+	Stretch,
+	Task,
+	TokenLogprob,
+	Transcript,
+	Untranscribed,
+	Warning,
+	WarningCode,
+	Word,
+} from './core/speech/transcript.js';
 export { type FormatName, formatNames, type RenderOptions, render } from './formats/formats.js';
 export type { Include } from './formats/include.js';
 export type { SubtitleOptions, SubtitlePreset } from './formats/subtitles/options.js';
@@ -19,17 +33,3 @@ export type { NamedTurn, SpeakerTurns } from './library/speaker-turns.js';
 export type { Stream } from './library/spool.js';
 export type { EarshotTranscriber } from './library/transcriber.js';
 export type { Pcm } from './library/wav.js';
-export type { PcmEncoding } from './live/live.js';
-export type { Capabilities, ModelInfo } from './speech/model-info.js';
-export type { ChannelMode, ChunkingOptions } from './speech/options.js';
-export type {
-	Segment,
-	Stretch,
-	Task,
-	TokenLogprob,
-	Transcript,
-	Untranscribed,
-	Warning,
-	WarningCode,
-	Word,
-} from './speech/transcript.js';

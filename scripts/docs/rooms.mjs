@@ -29,7 +29,7 @@ export function rooms() {
 	const floors = readFloors();
 	const roomOf = (file) => {
 		const folder = posix.dirname(file);
-		return floors.has(file) ? file : folder === '.' ? 'ground' : folder;
+		return floors.has(file) ? file : folder;
 	};
 	const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
 		.map((name) => name.replaceAll('\\', '/'))
@@ -47,7 +47,7 @@ export function rooms() {
 		.map((room) => [
 			floors.get(room),
 			code(room),
-			codes([...below.get(room)].filter((to) => to !== 'ground').sort(byFloor)),
+			codes([...below.get(room)].filter((to) => to !== 'core').sort(byFloor)),
 		]);
 	return table(['floor', 'room', 'imports from'], rows);
 }

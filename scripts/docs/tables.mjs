@@ -1,8 +1,8 @@
 // Settings, errors and metrics: one table each.
 import prometheus from 'prom-client';
-import { fileKeyOf, settingNames, settings, variableOf } from '../../dist/config/settings.js';
-import { errorCodes } from '../../dist/errors.js';
-import { Metrics } from '../../dist/metrics.js';
+import { fileKeyOf, settingNames, settings, variableOf } from '../../dist/core/config/settings.js';
+import { errorCodes } from '../../dist/core/errors.js';
+import { Metrics } from '../../dist/core/metrics.js';
 import { code, codes, table } from './pages.mjs';
 
 /** Every setting, with its flag, variable and default. */
@@ -19,7 +19,7 @@ export function perModelSettings() {
 	return codes(settingNames.filter((name) => settings[name].perModel === true).map(fileKeyOf));
 }
 
-/** When each error happens, and what helps. The codes, statuses and types come from src/errors.ts. */
+/** When each error happens, and what helps. The codes, statuses and types come from src/core/errors.ts. */
 const causes = {
 	invalid_request: 'a field is missing or has a value it cannot have; `param` names it',
 	unsupported_value:

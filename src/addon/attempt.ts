@@ -1,6 +1,6 @@
 /** Helpers for operations that may fail as a matter of course. */
 
-import { reasonOf } from '../errors.js';
+import { reasonOf } from '../core/errors.js';
 
 /** The result of `find`; undefined if it throws. */
 export function attempt<T>(find: () => T): T | undefined {

@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { EarshotError } from '../errors.js';
+import { EarshotError } from '../core/errors.js';
 
 /** One of the builds of the addon for a platform. */
 export interface Level {

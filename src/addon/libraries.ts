@@ -3,8 +3,8 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { EarshotError } from '../errors.js';
-import { packageRoot } from '../paths.js';
+import { EarshotError } from '../core/errors.js';
+import { packageRoot } from '../core/paths.js';
 
 /** Name of the npm package with the libraries, e.g. `sherpa-onnx-linux-x64`. */
 export function sherpaPackage(platform: string = process.platform, arch: string = process.arch): string {

@@ -5,9 +5,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
-import { childEnvironment } from '../config/environment.js';
-import { cacheFolder } from '../config/folders.js';
-import { makeFolderSync } from '../disk/disk.js';
+import { childEnvironment } from '../core/config/environment.js';
+import { cacheFolder } from '../core/config/folders.js';
+import { makeFolderSync } from '../core/disk/disk.js';
 import { attempt, firstLine } from './attempt.js';
 import type { Candidate, Search, Trial } from './candidates.js';
 

@@ -1,9 +1,9 @@
 /** Splits each channel of a recording into clips of its own. */
 
-import { EarshotError } from '../errors.js';
-import type { Clip } from '../speech/clip.js';
-import { maxSplitChannels } from '../speech/options.js';
-import type { Recording } from '../speech/recording.js';
+import { EarshotError } from '../core/errors.js';
+import type { Clip } from '../core/speech/clip.js';
+import { maxSplitChannels } from '../core/speech/options.js';
+import type { Recording } from '../core/speech/recording.js';
 import { Chunker, type ChunkerParts, type ClipOptions } from './chunker.js';
 
 /** Where a pipeline gets its clips from. */

@@ -1,9 +1,9 @@
 /** Splits a recording into clips, one block at a time: decode → detect speech → split. */
 
-import type { Clip } from '../speech/clip.js';
-import type { ChunkingOptions, TranscribeOptions } from '../speech/options.js';
-import { sampleRate } from '../speech/pcm.js';
-import type { Recording } from '../speech/recording.js';
+import type { Clip } from '../core/speech/clip.js';
+import type { ChunkingOptions, TranscribeOptions } from '../core/speech/options.js';
+import { sampleRate } from '../core/speech/pcm.js';
+import type { Recording } from '../core/speech/recording.js';
 import type { AudioReader, OpenAudio } from './decode.js';
 import { Leveller } from './leveller.js';
 import { SampleWindow } from './sample-window.js';

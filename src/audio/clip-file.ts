@@ -5,9 +5,9 @@
  */
 
 import { type FileHandle, open, writeFile } from 'node:fs/promises';
-import { EarshotError } from '../errors.js';
-import type { Clip } from '../speech/clip.js';
-import type { ClipGroup } from '../speech/events.js';
+import { EarshotError } from '../core/errors.js';
+import type { Clip } from '../core/speech/clip.js';
+import type { ClipGroup } from '../core/speech/events.js';
 
 /** Magic number; its last digit is the version of the format. */
 const mark = Buffer.from('earshot-clip1', 'latin1');

@@ -2,9 +2,9 @@
 
 import type * as Binding from '../../binding.js';
 import { addon, guarded } from '../addon/addon.js';
-import { EarshotError } from '../errors.js';
-import { minRecordingSeconds, sampleRate } from '../speech/pcm.js';
-import type { Recording } from '../speech/recording.js';
+import { EarshotError } from '../core/errors.js';
+import { minRecordingSeconds, sampleRate } from '../core/speech/pcm.js';
+import type { Recording } from '../core/speech/recording.js';
 
 export interface DecodeLimits {
 	/** Longer recordings are refused. */

@@ -1,7 +1,7 @@
 /** The clips of a group file, as a source of clips for the pipeline. */
 
-import type { Clip } from '../speech/clip.js';
-import type { Recording } from '../speech/recording.js';
+import type { Clip } from '../core/speech/clip.js';
+import type { Recording } from '../core/speech/recording.js';
 import type { ClipSource } from './channel-chunker.js';
 import { ClipFile } from './clip-file.js';
 

@@ -1,6 +1,6 @@
 /** Raises quiet speech to a normal loudness. Pure. */
 
-import { levelFrameSeconds, rmsOf, sampleRate } from '../speech/pcm.js';
+import { levelFrameSeconds, rmsOf, sampleRate } from '../core/speech/pcm.js';
 
 /** RMS of the loud frames of speech above which more gain does not improve detection: 26 dB below full scale. */
 const targetLevel = 0.05;

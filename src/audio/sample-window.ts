@@ -1,6 +1,6 @@
 /** The samples of a recording that are still needed. Positions are in samples from the start of the recording. */
 
-import { levelFrameSeconds, rmsOf } from '../speech/pcm.js';
+import { levelFrameSeconds, rmsOf } from '../core/speech/pcm.js';
 
 export class SampleWindow {
 	readonly #sampleRate: number;

@@ -1,6 +1,6 @@
 /** Splits a recording into clips as it arrives. Pure: takes VAD segments, returns the ranges that are final. */
 
-import { levelFrameSeconds } from '../speech/pcm.js';
+import { levelFrameSeconds } from '../core/speech/pcm.js';
 import { SpeechBreaks } from './speech-breaks.js';
 import type { Span, VadSegments } from './speech-spans.js';
 

@@ -5,12 +5,12 @@ import path from 'node:path';
 import type { SherpaDetector, SpeechNetwork, VoiceActivity } from '../../binding.js';
 import { addon, guarded } from '../addon/addon.js';
 import { runtimeFile } from '../addon/libraries.js';
-import { EarshotError, reasonOf } from '../errors.js';
+import { EarshotError, reasonOf } from '../core/errors.js';
+import type { ChunkingOptions } from '../core/speech/options.js';
+import { sampleRate } from '../core/speech/pcm.js';
 import { NotOnnx } from '../model-files/onnx-fields.js';
 import { type OnnxFile, readOnnx } from '../model-files/onnx-file.js';
 import { onnxNodes } from '../model-files/onnx-nodes.js';
-import type { ChunkingOptions } from '../speech/options.js';
-import { sampleRate } from '../speech/pcm.js';
 import { sileroGraph } from './silero-graph.js';
 import type { Span, VadSegments } from './speech-spans.js';
 

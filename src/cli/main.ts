@@ -4,10 +4,10 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { enterFolder } from '../command-line.js';
-import { folderOfCaller } from '../config/environment.js';
-import { asEarshotError, codeOf } from '../errors.js';
-import { packageRoot } from '../paths.js';
+import { enterFolder } from '../core/command-line.js';
+import { folderOfCaller } from '../core/config/environment.js';
+import { asEarshotError, codeOf } from '../core/errors.js';
+import { packageRoot } from '../core/paths.js';
 import { addListen } from './definitions/listen.js';
 import { addModelCommands } from './definitions/models.js';
 import { usageError } from './definitions/options.js';

@@ -1,6 +1,6 @@
 /** Reads the finished clips of a job in the order of the recording, whichever workers transcribe them. */
 
-import type { ClipEvent } from '../speech/events.js';
+import type { ClipEvent } from '../core/speech/events.js';
 import { unitsOfText } from './core/job-progress.js';
 import type { UnitRecord } from './core/unit-record.js';
 import { objectsIn } from './records/objects.js';

@@ -1,7 +1,7 @@
 /** The directory of a cluster's workers: each worker announces itself in the records. */
 
-import type { Clock } from '../clock.js';
-import type { Capabilities } from '../speech/model-info.js';
+import type { Clock } from '../core/clock.js';
+import type { Capabilities } from '../core/speech/model-info.js';
 import { type ModelOfWorker, type WorkerView, workersFor } from './core/placing.js';
 import { objectIn } from './records/objects.js';
 import type { Records } from './records/records.js';

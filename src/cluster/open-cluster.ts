@@ -2,11 +2,11 @@
 
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { Clock } from '../clock.js';
-import { EarshotError, reasonOf } from '../errors.js';
+import type { Clock } from '../core/clock.js';
+import { EarshotError, reasonOf } from '../core/errors.js';
+import type { Log } from '../core/log.js';
+import { withoutSecrets } from '../core/optional-packages.js';
 import type { JobStorage } from '../jobs/storage.js';
-import type { Log } from '../log.js';
-import { withoutSecrets } from '../optional-packages.js';
 import { openBlobs } from './blobs/open-blobs.js';
 import { foreignStore } from './blobs/same-blobs.js';
 import { Directory } from './directory.js';

@@ -1,7 +1,7 @@
 /** Opens connections to PostgreSQL from a URL. */
 
 import type { Queue as BullQueue, Worker as BullWorker, createPostgresBackend } from 'bullmq';
-import { installed } from '../optional-packages.js';
+import { installed } from '../core/optional-packages.js';
 import { makeTables, PostgresRecords } from './records/postgres-records.js';
 import type { ClusterServer, OpenServerOptions } from './server-connection.js';
 import { BullTransport, bullOptions } from './transport/bullmq-transport.js';

@@ -1,6 +1,6 @@
 /** Opens connections to Redis, Valkey or another server with the same protocol, from a URL. */
 
-import { installed } from '../optional-packages.js';
+import { installed } from '../core/optional-packages.js';
 import { RedisRecords, redisPrefix } from './records/redis-records.js';
 import type { ClusterServer, OpenServerOptions } from './server-connection.js';
 import { BullTransport, bullOptions } from './transport/bullmq-transport.js';

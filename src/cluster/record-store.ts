@@ -1,6 +1,6 @@
 /** The job store of a cluster: the state of all jobs, in its records. */
 
-import { EarshotError } from '../errors.js';
+import { EarshotError } from '../core/errors.js';
 import {
 	asJob,
 	changed,

@@ -1,7 +1,7 @@
 /** Releases units of all tenants in turn, slightly more than the workers have slots for, and requeues units that
  * the transport has lost. */
 
-import type { Clock } from '../clock.js';
+import type { Clock } from '../core/clock.js';
 import { FairLines, maxReleasedUnits } from './core/fair-lines.js';
 import { asUnitRecord, released } from './core/unit-record.js';
 import { objectIn } from './records/objects.js';

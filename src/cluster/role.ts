@@ -1,7 +1,7 @@
 /** A role that one process of a cluster holds at a time. Two may hold it briefly, so its work must tolerate that. */
 
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../clock.js';
+import type { Clock } from '../core/clock.js';
 import { objectIn } from './records/objects.js';
 import { changeRecord, type Records } from './records/records.js';
 

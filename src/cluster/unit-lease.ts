@@ -1,10 +1,10 @@
 /** The lease by which this process works on a unit of a cluster. */
 
-import type { Clock } from '../clock.js';
-import { EarshotError, type WireError } from '../errors.js';
+import type { Clock } from '../core/clock.js';
+import { EarshotError, type WireError } from '../core/errors.js';
+import type { ClipEvent } from '../core/speech/events.js';
 import type { BlobRef } from '../jobs/blobs.js';
 import type { Unit, UnitDivision, UnitGroup, UnitLease } from '../jobs/queue.js';
-import type { ClipEvent } from '../speech/events.js';
 import {
 	asUnitRecord,
 	checkpointed,

@@ -1,7 +1,8 @@
 /** The queue of a cluster: the records hold the state of units, and the transport delivers them to workers. */
 
-import type { Clock } from '../clock.js';
-import { EarshotError, type WireError } from '../errors.js';
+import type { Clock } from '../core/clock.js';
+import { EarshotError, type WireError } from '../core/errors.js';
+import type { ClipEvent } from '../core/speech/events.js';
 import type {
 	JobEvent,
 	JobProgress,
@@ -13,7 +14,6 @@ import type {
 	UnitLease,
 	UnitState,
 } from '../jobs/queue.js';
-import type { ClipEvent } from '../speech/events.js';
 import { ClipReader } from './clip-reader.js';
 import { progressOf } from './core/job-progress.js';
 import { asUnitRecord, cancelled, leased, newRecord, requeued, type UnitRecord } from './core/unit-record.js';

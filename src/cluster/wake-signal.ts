@@ -1,6 +1,6 @@
 /** Wakes a task that waits for a notification. */
 
-import type { Clock } from '../clock.js';
+import type { Clock } from '../core/clock.js';
 
 /** A wait also ends at once if `notify` was called after the last `reset`. */
 export class WakeSignal {

@@ -1,6 +1,6 @@
 /** Events of a job for a watcher: messages only signal a change, and the records are then read to find what it is. */
 
-import type { Clock } from '../clock.js';
+import type { Clock } from '../core/clock.js';
 import type { JobEvent } from '../jobs/queue.js';
 import { ClipReader } from './clip-reader.js';
 import { progressOf } from './core/job-progress.js';

@@ -7,8 +7,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { AudioReader } from '../audio/decode.js';
 import { SampleWindow } from '../audio/sample-window.js';
-import { EarshotError } from '../errors.js';
-import { sampleRate } from '../speech/pcm.js';
+import { EarshotError } from '../core/errors.js';
+import { sampleRate } from '../core/speech/pcm.js';
 import { type ActiveStretch, Activity, voiceChances } from './activity.js';
 import { unit } from './linkage.js';
 import type { SpeakerNetworks } from './networks.js';

@@ -4,7 +4,7 @@
  * is subtracted (`global-mean`). Pure.
  */
 
-import { sampleRate } from '../speech/pcm.js';
+import { sampleRate } from '../core/speech/pcm.js';
 import { FourierTransform } from './fourier.js';
 
 export const featureBins = 80;

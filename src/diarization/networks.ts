@@ -6,10 +6,10 @@ import { readFile } from 'node:fs/promises';
 import type { Network } from '../../binding.js';
 import { addon, guarded } from '../addon/addon.js';
 import { runtimeFile } from '../addon/libraries.js';
-import { EarshotError, reasonOf } from '../errors.js';
+import { EarshotError, reasonOf } from '../core/errors.js';
+import { sampleRate } from '../core/speech/pcm.js';
 import { NotOnnx } from '../model-files/onnx-fields.js';
 import { type OnnxFile, readOnnx } from '../model-files/onnx-file.js';
-import { sampleRate } from '../speech/pcm.js';
 import { frameClasses } from './activity.js';
 import { featureBins, featuresOf, frameCountOf } from './features.js';
 

@@ -1,12 +1,12 @@
 /** Diarizes one recording and yields the result as events; used by the runner of a diarization model. */
 
 import type { AudioReader, OpenAudio } from '../audio/decode.js';
-import { EarshotError } from '../errors.js';
-import type { PipelineEvent } from '../speech/events.js';
-import { sampleRate } from '../speech/pcm.js';
-import type { Recording } from '../speech/recording.js';
-import { toMilliseconds } from '../speech/seconds.js';
-import type { FoundSpeakers, KnownVoice, SpeakerOptions } from '../speech/speakers.js';
+import { EarshotError } from '../core/errors.js';
+import type { PipelineEvent } from '../core/speech/events.js';
+import { sampleRate } from '../core/speech/pcm.js';
+import type { Recording } from '../core/speech/recording.js';
+import { toMilliseconds } from '../core/speech/seconds.js';
+import type { FoundSpeakers, KnownVoice, SpeakerOptions } from '../core/speech/speakers.js';
 import { type Diarization, type DiarizeHooks, diarize } from './diarizer.js';
 import { matchedNames, type NamedVoice } from './known-voices.js';
 import type { SpeakerNetworks } from './networks.js';

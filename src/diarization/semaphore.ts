@@ -1,6 +1,6 @@
 /** A semaphore: limits how many recordings are processed at once, first come, first served. */
 
-import { abortable } from '../abort.js';
+import { abortable } from '../core/abort.js';
 
 export class Semaphore {
 	#free: number;

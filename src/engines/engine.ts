@@ -1,8 +1,8 @@
 /** The interface between the scheduler and a loaded model. */
 
-import type { Clip, ClipResult } from '../speech/clip.js';
-import type { ModelInfo } from '../speech/model-info.js';
-import type { RecognizeOptions } from '../speech/options.js';
+import type { Clip, ClipResult } from '../core/speech/clip.js';
+import type { ModelInfo } from '../core/speech/model-info.js';
+import type { RecognizeOptions } from '../core/speech/options.js';
 
 /** Limits of the loaded model on the length and batching of clips. */
 export interface Limits {

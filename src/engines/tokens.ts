@@ -1,8 +1,8 @@
 /** Converts the addon's raw results into texts, words and log-probabilities. Pure. */
 
 import type { RawResult } from '../../binding.js';
-import { startsUnspaced, unspacedCharacter } from '../speech/text.js';
-import type { TokenLogprob, Word } from '../speech/transcript.js';
+import { startsUnspaced, unspacedCharacter } from '../core/speech/text.js';
+import type { TokenLogprob, Word } from '../core/speech/transcript.js';
 
 const decoder = new TextDecoder('utf-8');
 

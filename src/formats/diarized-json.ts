@@ -1,6 +1,6 @@
 /** OpenAI's diarized_json: the segments with their speakers. */
 
-import type { Segment, Transcript } from '../speech/transcript.js';
+import type { Segment, Transcript } from '../core/speech/transcript.js';
 import { round, usage, warningsField } from './verbose-json.js';
 
 export function diarizedJson(transcript: Transcript): object {

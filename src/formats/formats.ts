@@ -1,7 +1,7 @@
 /** Renders a transcript as a response body, in every format. */
 
-import { EarshotError, expected } from '../errors.js';
-import type { Transcript } from '../speech/transcript.js';
+import { EarshotError, expected } from '../core/errors.js';
+import type { Transcript } from '../core/speech/transcript.js';
 import { diarizedJson } from './diarized-json.js';
 import type { Include } from './include.js';
 import { lrc } from './lrc.js';

@@ -1,6 +1,6 @@
 /** A transcript as lyrics (LRC): a line for each segment, with its start time and its speaker. */
 
-import { labelOf, type Transcript } from '../speech/transcript.js';
+import { labelOf, type Transcript } from '../core/speech/transcript.js';
 
 export function lrc({ segments }: Transcript): string {
 	return segments

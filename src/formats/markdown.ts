@@ -1,6 +1,6 @@
 /** A transcript as Markdown, in paragraphs. */
 
-import { joinText, labelOf, type Segment, type Transcript } from '../speech/transcript.js';
+import { joinText, labelOf, type Segment, type Transcript } from '../core/speech/transcript.js';
 
 /** A pause this long begins a new paragraph. */
 const paragraphPauseSeconds = 2;

@@ -3,7 +3,7 @@
  * there is also an event for each segment, and the last event has that format's fields for the whole transcript.
  */
 
-import { labelOf, type Segment, type TokenLogprob, type Transcript } from '../speech/transcript.js';
+import { labelOf, type Segment, type TokenLogprob, type Transcript } from '../core/speech/transcript.js';
 import { diarizedSegment, segmentId } from './diarized-json.js';
 import type { FormatName } from './formats.js';
 import type { Include } from './include.js';

@@ -3,7 +3,7 @@
  * followed by the speaker if known.
  */
 
-import { labelOf, type Transcript } from '../speech/transcript.js';
+import { labelOf, type Transcript } from '../core/speech/transcript.js';
 
 export function tsv({ segments }: Transcript): string {
 	const hasSpeakers = segments.some((segment) => labelOf(segment) !== undefined);

@@ -1,7 +1,7 @@
 /** OpenAI's verbose_json, from a transcript. */
 
-import { languageName } from '../languages.js';
-import type { Segment, Transcript } from '../speech/transcript.js';
+import { languageName } from '../core/languages.js';
+import type { Segment, Transcript } from '../core/speech/transcript.js';
 import type { Include } from './include.js';
 
 interface VerboseJson {

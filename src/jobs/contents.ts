@@ -1,9 +1,9 @@
 /** The JSON contents of a job's blobs. */
 
-import type { ClipEvent } from '../speech/events.js';
-import type { KnownVoice } from '../speech/speakers.js';
-import type { Timing } from '../speech/timing.js';
-import type { Transcript, TranscriptEvent } from '../speech/transcript.js';
+import type { ClipEvent } from '../core/speech/events.js';
+import type { KnownVoice } from '../core/speech/speakers.js';
+import type { Timing } from '../core/speech/timing.js';
+import type { Transcript, TranscriptEvent } from '../core/speech/transcript.js';
 
 /** `request.json`: the unparsed fields of the request, so that a later attempt parses them by the same rules. */
 export interface RequestBlob {

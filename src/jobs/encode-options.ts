@@ -1,9 +1,9 @@
 /** Serializes the options of a transcription for a process on another machine. */
 
 import { readFile } from 'node:fs/promises';
-import { expected } from '../errors.js';
-import type { TranscribeOptions } from '../speech/options.js';
-import type { KnownVoice, SpeakerOptions } from '../speech/speakers.js';
+import { expected } from '../core/errors.js';
+import type { TranscribeOptions } from '../core/speech/options.js';
+import type { KnownVoice, SpeakerOptions } from '../core/speech/speakers.js';
 
 interface Bytes {
 	readonly $base64: string;

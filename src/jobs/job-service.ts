@@ -1,7 +1,7 @@
 /** Operations on jobs, over any store, queue and blobs. Several servers may run them concurrently. */
 
-import { EarshotError, reasonOf } from '../errors.js';
-import type { Log } from '../log.js';
+import { EarshotError, reasonOf } from '../core/errors.js';
+import type { Log } from '../core/log.js';
 import type { WebhookEventType, WebhookSender } from '../webhooks/event.js';
 import { jsonBytes, readBlob } from './blobs.js';
 import type { RequestBlob, ResultBlob } from './contents.js';

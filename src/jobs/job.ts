@@ -1,8 +1,8 @@
 /** A job: a recording that is transcribed in the background, and its state. Pure. */
 
 import { randomBytes } from 'node:crypto';
-import { EarshotError, type WireError } from '../errors.js';
-import type { Task } from '../speech/transcript.js';
+import { EarshotError, type WireError } from '../core/errors.js';
+import type { Task } from '../core/speech/transcript.js';
 import type { BlobRef } from './blobs.js';
 
 /** `expired`: the recording and the result have been deleted, and the job itself will be deleted soon. */

@@ -1,8 +1,8 @@
 /** Creation of a job, and the limits that prevent it. Pure. */
 
 import { createHash } from 'node:crypto';
-import { EarshotError } from '../errors.js';
-import type { Recording } from '../speech/recording.js';
+import { EarshotError } from '../core/errors.js';
+import type { Recording } from '../core/speech/recording.js';
 import type { BlobRef } from './blobs.js';
 import type { RequestBlob } from './contents.js';
 import type { Job, RepeatKey } from './job.js';

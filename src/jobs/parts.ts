@@ -1,8 +1,8 @@
 /** Joins the groups of a divided job into one transcript, and deletes them. */
 
-import { EarshotError } from '../errors.js';
-import { finished } from '../speech/assemble.js';
-import type { PipelineEvent } from '../speech/events.js';
+import { EarshotError } from '../core/errors.js';
+import { finished } from '../core/speech/assemble.js';
+import type { PipelineEvent } from '../core/speech/events.js';
 import { type BlobRef, type BlobStore, jsonBytes, readBlob } from './blobs.js';
 import type { DivisionBlob, GroupBlob, ResultBlob } from './contents.js';
 import { blobNames, type Job, partPrefix } from './job.js';

@@ -1,7 +1,7 @@
 /** The queue of units of work: a unit may be delivered more than once, but only one result is accepted. */
 
-import type { WireError } from '../errors.js';
-import type { ClipEvent, ClipGroup } from '../speech/events.js';
+import type { WireError } from '../core/errors.js';
+import type { ClipEvent, ClipGroup } from '../core/speech/events.js';
 import type { BlobRef } from './blobs.js';
 import type { JobPriority } from './job.js';
 

@@ -1,6 +1,6 @@
 /** Reads the results of a job's units from the blob store, and detects results that the store has lost. */
 
-import { EarshotError } from '../errors.js';
+import { EarshotError } from '../core/errors.js';
 import { readBlob } from './blobs.js';
 import { isFinished, type Job } from './job.js';
 import type { FinishedUnits, JoinedResult } from './outcome.js';

@@ -1,8 +1,8 @@
 /** Earshot as a library: a model in this process, or in its own runner process. */
 
-import { type SettingName, type SettingTexts, settingNames } from '../config/settings.js';
+import { type SettingName, type SettingTexts, settingNames } from '../core/config/settings.js';
+import { packageRoot } from '../core/paths.js';
 import { loadRegistry } from '../models/registry/registry.js';
-import { packageRoot } from '../paths.js';
 import { openDiarizer, openModel } from './open-model.js';
 import { type CreateOptions, checkedCreateOptions } from './options.js';
 import { type EarshotTranscriber, transcriberOver } from './transcriber.js';

@@ -1,17 +1,17 @@
 /** The options of `listen` and their check, also for callers without TypeScript. Pure. */
 
-import { expected } from '../errors.js';
+import { expected } from '../core/errors.js';
 import {
 	defaultTurns,
 	type LiveOptions,
 	minVoiceThreshold,
 	type PcmEncoding,
 	type TurnRules,
-} from '../live/live.js';
-import { checkOptions } from '../speech/check-options.js';
-import type { ModelInfo } from '../speech/model-info.js';
-import { defaultChunking } from '../speech/options.js';
-import { isLiveRate, liveRates } from '../speech/pcm.js';
+} from '../core/live/live.js';
+import { checkOptions } from '../core/speech/check-options.js';
+import type { ModelInfo } from '../core/speech/model-info.js';
+import { defaultChunking } from '../core/speech/options.js';
+import { isLiveRate, liveRates } from '../core/speech/pcm.js';
 import { checked, type Rules, requestRules } from './options.js';
 
 /** How voice activity detection divides the audio into turns. */

@@ -1,16 +1,16 @@
 /** Live transcription in the library: a program writes audio and reads events. */
 
 import { isUint8Array } from 'node:util/types';
-import { EarshotError, expected } from '../errors.js';
-import { EventQueue } from '../event-queue.js';
+import { EarshotError, expected } from '../core/errors.js';
+import { EventQueue } from '../core/event-queue.js';
 import {
 	type LiveEvent,
 	type LiveOptions,
 	type LiveStream,
 	type LiveTranscriber,
 	secondsOfBytes,
-} from '../live/live.js';
-import type { TokenLogprob } from '../speech/transcript.js';
+} from '../core/live/live.js';
+import type { TokenLogprob } from '../core/speech/transcript.js';
 
 /** Turns are numbered from 0. Times are seconds of the audio that was written. */
 export type ListenEvent =

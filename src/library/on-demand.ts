@@ -1,6 +1,6 @@
 /** Loads a model on first use. */
 
-import type { Transcriber } from '../speech/transcriber.js';
+import type { Transcriber } from '../core/speech/transcriber.js';
 import type { OpenModel } from './open-model.js';
 
 /** A model that is loaded on first use; a failed load is tried again at the next use. */

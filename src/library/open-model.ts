@@ -1,21 +1,21 @@
 /** Loads the model of an id or alias, in this process or in a runner process of its own. */
 
-import { systemClock } from '../clock.js';
-import { earshot } from '../command-line.js';
-import { runnerEnvironment } from '../config/environment.js';
-import { slotsOf } from '../config/resolve.js';
-import { EarshotError } from '../errors.js';
-import type { LiveTranscriber } from '../live/live.js';
+import { systemClock } from '../core/clock.js';
+import { earshot } from '../core/command-line.js';
+import { runnerEnvironment } from '../core/config/environment.js';
+import { slotsOf } from '../core/config/resolve.js';
+import { EarshotError } from '../core/errors.js';
+import type { LiveTranscriber } from '../core/live/live.js';
+import { runnerScript } from '../core/paths.js';
+import { finished } from '../core/speech/assemble.js';
+import type { Transcriber } from '../core/speech/transcriber.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import { findInstalled, type ModelRegistry } from '../models/registry/registry.js';
-import { runnerScript } from '../paths.js';
 import { LiveAudio } from '../pipeline/live/stream.js';
 import { runPipeline } from '../pipeline/pipeline.js';
 import { loadModel } from '../runner/child/load-model.js';
 import { Runner } from '../runner/runner.js';
 import { type RunnerSettings, runnerSettings } from '../runner/settings.js';
-import { finished } from '../speech/assemble.js';
-import type { Transcriber } from '../speech/transcriber.js';
 
 export interface OpenModel {
 	readonly transcriber: Transcriber & LiveTranscriber;

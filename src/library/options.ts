@@ -1,11 +1,11 @@
 /** The options of the library and their check, also for callers without TypeScript. Pure. */
 
-import { requestSettingNames } from '../config/scopes.js';
-import { settings } from '../config/settings.js';
-import { Expectation } from '../config/values.js';
-import { EarshotError, expected } from '../errors.js';
-import { checkOptions } from '../speech/check-options.js';
-import type { ModelInfo } from '../speech/model-info.js';
+import { requestSettingNames } from '../core/config/scopes.js';
+import { settings } from '../core/config/settings.js';
+import { Expectation } from '../core/config/values.js';
+import { EarshotError, expected } from '../core/errors.js';
+import { checkOptions } from '../core/speech/check-options.js';
+import type { ModelInfo } from '../core/speech/model-info.js';
 import {
 	type ChannelMode,
 	type ChunkingOptions,
@@ -13,9 +13,9 @@ import {
 	type DecodingOptions,
 	defaultChunking,
 	type TranscribeOptions,
-} from '../speech/options.js';
-import type { SpeakerOptions } from '../speech/speakers.js';
-import type { Task } from '../speech/transcript.js';
+} from '../core/speech/options.js';
+import type { SpeakerOptions } from '../core/speech/speakers.js';
+import type { Task } from '../core/speech/transcript.js';
 
 /** Which model is loaded, and how. Anything else is refused with EarshotError `invalid_request`. */
 export interface CreateOptions {

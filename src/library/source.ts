@@ -3,8 +3,8 @@
 import { access, constants } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { isAnyArrayBuffer, isFloat32Array, isUint8Array } from 'node:util/types';
-import { EarshotError, expected, reasonOf } from '../errors.js';
-import type { Recording } from '../speech/recording.js';
+import { EarshotError, expected, reasonOf } from '../core/errors.js';
+import type { Recording } from '../core/speech/recording.js';
 import { type Spooled, type Stream, spooled } from './spool.js';
 import { type Pcm, wavOf } from './wav.js';
 

@@ -1,8 +1,8 @@
 /** The library's result of diarization. */
 
+import type { Stretch, TranscriptEvent } from '../core/speech/transcript.js';
 import { speakerNames } from '../speakers/names.js';
 import { foundIn } from '../speakers/with-speakers.js';
-import type { Stretch, TranscriptEvent } from '../speech/transcript.js';
 
 /** Who speaks when in a recording. */
 export interface SpeakerTurns {

@@ -3,10 +3,10 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import { isUint8Array } from 'node:util/types';
-import { abortable } from '../abort.js';
-import { createTempFolder, type TempFolder } from '../disk/temp-folder.js';
-import { asEarshotError, EarshotError, expected, reasonOf } from '../errors.js';
-import type { Recording } from '../speech/recording.js';
+import { abortable } from '../core/abort.js';
+import { createTempFolder, type TempFolder } from '../core/disk/temp-folder.js';
+import { asEarshotError, EarshotError, expected, reasonOf } from '../core/errors.js';
+import type { Recording } from '../core/speech/recording.js';
 
 /** A stream of bytes: a Node stream, a web stream, or a generator. */
 export type Stream = AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;

@@ -1,12 +1,12 @@
 /** The library's object for a loaded model. */
 
 import { setMaxListeners } from 'node:events';
-import { EarshotError } from '../errors.js';
+import { EarshotError } from '../core/errors.js';
+import type { ModelInfo } from '../core/speech/model-info.js';
+import { noOptions } from '../core/speech/options.js';
+import type { Recording } from '../core/speech/recording.js';
+import type { Segment, Transcript, TranscriptEvent } from '../core/speech/transcript.js';
 import { withSpeakers } from '../speakers/with-speakers.js';
-import type { ModelInfo } from '../speech/model-info.js';
-import { noOptions } from '../speech/options.js';
-import type { Recording } from '../speech/recording.js';
-import type { Segment, Transcript, TranscriptEvent } from '../speech/transcript.js';
 import { type ListenStream, LiveListening } from './listen.js';
 import { type ListenOptions, listenOptions } from './listen-options.js';
 import { OnDemand } from './on-demand.js';

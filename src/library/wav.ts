@@ -1,6 +1,6 @@
 /** Writes samples as a WAV file in memory, so that they are processed like any other recording. Pure. */
 
-import { expected } from '../errors.js';
+import { expected } from '../core/errors.js';
 
 /** Mono audio as numbers, nominally from -1 to 1; louder samples are clipped. */
 export interface Pcm {

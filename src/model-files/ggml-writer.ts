@@ -2,7 +2,7 @@
 
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { Disk, DiskFile } from '../disk/disk.js';
+import type { Disk, DiskFile } from '../core/disk/disk.js';
 import { BadCtranslate2, bytesPerNumber, type Variable } from './ctranslate2-file.js';
 import { audioContext, type PlannedTensor, textContext, type WhisperPlan } from './ctranslate2-whisper.js';
 import { areFinite, areFiniteHalves, floatsOf, halvesOf } from './half-floats.js';

@@ -1,6 +1,6 @@
 /** Reads the tokens of a Whisper model as bytes, as ggml files hold them. */
 
-import { isRecord } from '../is-record.js';
+import { isRecord } from '../core/is-record.js';
 import { BadCtranslate2 } from './ctranslate2-file.js';
 
 /** Tokens in a ggml file. The others are special tokens, which whisper.cpp names itself. */

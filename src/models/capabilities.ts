@@ -1,8 +1,8 @@
 /** The capabilities of a model that is not loaded, as far as its type, its entry and its file's header show. */
 
-import { languageCodes } from '../languages.js';
+import { languageCodes } from '../core/languages.js';
+import { type Capabilities, diarizationType } from '../core/speech/model-info.js';
 import { NotGgml, readVocabularySize } from '../model-files/ggml-file.js';
-import { type Capabilities, diarizationType } from '../speech/model-info.js';
 import type { ModelEntry } from './registry/entry.js';
 import {
 	diarizationCapabilities,

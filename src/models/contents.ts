@@ -2,7 +2,7 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { EarshotError } from '../errors.js';
+import { EarshotError } from '../core/errors.js';
 import { checkGgml, NotGgml } from '../model-files/ggml-file.js';
 import { firstBytes, isLfsPointer } from './types/folder.js';
 import { cannot, type IdentifiedModel, lfsPointer } from './types/identify.js';

@@ -2,10 +2,10 @@
 
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { earshot } from '../command-line.js';
-import { type Disk, diskFailure, makeFolder, realDisk } from '../disk/disk.js';
-import { takeLock } from '../disk/lock.js';
-import { EarshotError } from '../errors.js';
+import { earshot } from '../core/command-line.js';
+import { type Disk, diskFailure, makeFolder, realDisk } from '../core/disk/disk.js';
+import { takeLock } from '../core/disk/lock.js';
+import { EarshotError } from '../core/errors.js';
 import { BadCtranslate2 } from '../model-files/ctranslate2-file.js';
 import { convertCtranslate2, openCtranslate2 } from '../model-files/ctranslate2-folder.js';
 import { checkSpace } from './store/disk-space.js';

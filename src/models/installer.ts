@@ -1,12 +1,12 @@
 /** Pulls, adds and removes models, for the command and the server: keeps catalog, store and models.yaml in step. */
 
 import path from 'node:path';
-import { earshot } from '../command-line.js';
-import { networkEnvironment } from '../config/environment.js';
-import { diskFailure, makeFolder } from '../disk/disk.js';
-import { type Lock, takeLock } from '../disk/lock.js';
-import { EarshotError, expected } from '../errors.js';
-import { diarizationType } from '../speech/model-info.js';
+import { earshot } from '../core/command-line.js';
+import { networkEnvironment } from '../core/config/environment.js';
+import { diskFailure, makeFolder } from '../core/disk/disk.js';
+import { type Lock, takeLock } from '../core/disk/lock.js';
+import { EarshotError, expected } from '../core/errors.js';
+import { diarizationType } from '../core/speech/model-info.js';
 import type { Catalog } from './catalog/catalog.js';
 import { type CheckSherpa, checkContents } from './contents.js';
 import { convertFolder } from './convert.js';

@@ -2,9 +2,9 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { earshot } from '../command-line.js';
-import { expected } from '../errors.js';
-import { diarizationType } from '../speech/model-info.js';
+import { earshot } from '../core/command-line.js';
+import { expected } from '../core/errors.js';
+import { diarizationType } from '../core/speech/model-info.js';
 import type { Catalog } from './catalog/catalog.js';
 import type { CatalogModel } from './catalog/types.js';
 import {

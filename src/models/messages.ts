@@ -1,6 +1,6 @@
 /** Error messages for names without a model: they suggest other names and the command to run. Pure. */
 
-import { earshot } from '../command-line.js';
+import { earshot } from '../core/command-line.js';
 import type { Catalog } from './catalog/catalog.js';
 import { isOpenAiName } from './catalog/names.js';
 import { demoId } from './registry/demo.js';

@@ -1,10 +1,10 @@
 /** The clips of one recording between the chunker and the consumer, in order. */
 
-import { EarshotError } from '../errors.js';
-import type { Clip, ClipResult } from '../speech/clip.js';
-import type { RecognizeOptions } from '../speech/options.js';
-import { sampleRate } from '../speech/pcm.js';
-import type { Stopwatch } from '../speech/timing.js';
+import { EarshotError } from '../core/errors.js';
+import type { Clip, ClipResult } from '../core/speech/clip.js';
+import type { RecognizeOptions } from '../core/speech/options.js';
+import { sampleRate } from '../core/speech/pcm.js';
+import type { Stopwatch } from '../core/speech/timing.js';
 import type { PipelineHooks, PipelineParts } from './parts.js';
 
 interface Submitted {

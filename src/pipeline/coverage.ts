@@ -1,6 +1,6 @@
 /** Finds speech for which the model returned no text. Pure. */
 
-import type { Stretch } from '../speech/transcript.js';
+import type { Stretch } from '../core/speech/transcript.js';
 
 /** The times of segments and of detected speech may differ by this much at either end. */
 const slackSeconds = 0.3;

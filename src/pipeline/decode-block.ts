@@ -1,8 +1,8 @@
 /** Decodes the next block of a recording and reports the step to the hooks. */
 
 import type { ClipSource } from '../audio/channel-chunker.js';
-import type { Clip } from '../speech/clip.js';
-import type { Stopwatch } from '../speech/timing.js';
+import type { Clip } from '../core/speech/clip.js';
+import type { Stopwatch } from '../core/speech/timing.js';
 import type { PipelineHooks } from './parts.js';
 
 export async function decodeBlock(

@@ -2,9 +2,9 @@
 
 import type { OpenAudio } from '../audio/decode.js';
 import type { OpenVad } from '../audio/vad.js';
+import type { ModelInfo } from '../core/speech/model-info.js';
 import type { Limits } from '../engines/engine.js';
 import type { Scheduler } from '../scheduler/scheduler.js';
-import type { ModelInfo } from '../speech/model-info.js';
 
 export interface PipelineParts {
 	readonly info: ModelInfo;

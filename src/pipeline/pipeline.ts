@@ -3,12 +3,12 @@
 import { ChannelChunker, type ClipSource } from '../audio/channel-chunker.js';
 import { Chunker } from '../audio/chunker.js';
 import { GroupClips } from '../audio/group-clips.js';
-import type { Clip, ClipResult } from '../speech/clip.js';
-import type { PipelineEvent } from '../speech/events.js';
-import type { RecognizeOptions, TranscribeOptions } from '../speech/options.js';
-import type { Recording } from '../speech/recording.js';
-import { toMilliseconds } from '../speech/seconds.js';
-import { Stopwatch } from '../speech/timing.js';
+import type { Clip, ClipResult } from '../core/speech/clip.js';
+import type { PipelineEvent } from '../core/speech/events.js';
+import type { RecognizeOptions, TranscribeOptions } from '../core/speech/options.js';
+import type { Recording } from '../core/speech/recording.js';
+import { toMilliseconds } from '../core/speech/seconds.js';
+import { Stopwatch } from '../core/speech/timing.js';
 import { ClipQueue, throwIfCancelled } from './clip-queue.js';
 import { uncovered } from './coverage.js';
 import { runCut } from './cut.js';

@@ -1,10 +1,10 @@
 /** Converts the times of a clip's segments to times of the recording. Pure. */
 
-import type { Clip, ClipResult } from '../speech/clip.js';
-import type { PlacedSegment } from '../speech/events.js';
-import { toMilliseconds } from '../speech/seconds.js';
-import { compressionRatio, compressionRatios } from '../speech/text.js';
-import type { Word } from '../speech/transcript.js';
+import type { Clip, ClipResult } from '../core/speech/clip.js';
+import type { PlacedSegment } from '../core/speech/events.js';
+import { toMilliseconds } from '../core/speech/seconds.js';
+import { compressionRatio, compressionRatios } from '../core/speech/text.js';
+import type { Word } from '../core/speech/transcript.js';
 import { wordsInSpeech } from './words-in-speech.js';
 
 /** The segments with times relative to the recording: within the clip, in ascending order, in whole milliseconds. */

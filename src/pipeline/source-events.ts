@@ -1,9 +1,9 @@
 /** The first and the last event of a recording, made from the source of its clips. */
 
 import type { ClipSource } from '../audio/channel-chunker.js';
-import type { PipelineEvent } from '../speech/events.js';
-import { toMilliseconds } from '../speech/seconds.js';
-import type { Stopwatch } from '../speech/timing.js';
+import type { PipelineEvent } from '../core/speech/events.js';
+import { toMilliseconds } from '../core/speech/seconds.js';
+import type { Stopwatch } from '../core/speech/timing.js';
 
 type EventOf<T extends PipelineEvent['type']> = Extract<PipelineEvent, { readonly type: T }>;
 

@@ -1,6 +1,6 @@
 /** Shortens words that a model lets last through a pause, until the next word begins. Pure. */
 
-import type { Stretch, Word } from '../speech/transcript.js';
+import type { Stretch, Word } from '../core/speech/transcript.js';
 
 /** The times of words and of detected speech may differ by this much. */
 const slackSeconds = 0.1;

@@ -1,11 +1,11 @@
 /** A model of the pool: its runner, its leases, and its keep-alive timer. */
 
-import type { Clock } from '../clock.js';
-import type { ErrorCode } from '../errors.js';
-import type { UnloadReason } from '../metrics.js';
+import type { Clock } from '../core/clock.js';
+import type { ErrorCode } from '../core/errors.js';
+import type { UnloadReason } from '../core/metrics.js';
+import type { ModelInfo } from '../core/speech/model-info.js';
 import type { ModelEntry } from '../models/registry/entry.js';
 import type { Runner } from '../runner/runner.js';
-import type { ModelInfo } from '../speech/model-info.js';
 import type { Evictable } from './memory-budget.js';
 
 export interface LoadedModelOptions {

@@ -6,8 +6,8 @@
  * still accept requests meanwhile, so one request for a rare model cannot stop a model in constant use.
  */
 
-import type { Clock } from '../clock.js';
-import { EarshotError } from '../errors.js';
+import type { Clock } from '../core/clock.js';
+import { EarshotError } from '../core/errors.js';
 
 export interface Evictable {
 	readonly id: string;

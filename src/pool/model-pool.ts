@@ -1,8 +1,8 @@
 /** The pool's interface, as used by the server and the command; tests use a fake. */
 
-import type { LiveTranscriber } from '../live/live.js';
-import type { Capabilities, LoadState, ModelInfo } from '../speech/model-info.js';
-import type { Cutter, Transcriber } from '../speech/transcriber.js';
+import type { LiveTranscriber } from '../core/live/live.js';
+import type { Capabilities, LoadState, ModelInfo } from '../core/speech/model-info.js';
+import type { Cutter, Transcriber } from '../core/speech/transcriber.js';
 import type { Readiness } from './readiness.js';
 
 export interface ListedModel {

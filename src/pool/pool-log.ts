@@ -1,10 +1,10 @@
 /** Writes the pool's log lines: the events of model processes, and their causes. */
 
-import { asEarshotError } from '../errors.js';
-import type { Log } from '../log.js';
-import type { RestartReason, UnloadReason } from '../metrics.js';
+import { asEarshotError } from '../core/errors.js';
+import type { Log } from '../core/log.js';
+import type { RestartReason, UnloadReason } from '../core/metrics.js';
+import type { ModelInfo } from '../core/speech/model-info.js';
 import type { RunnerDeath } from '../runner/lifecycle.js';
-import type { ModelInfo } from '../speech/model-info.js';
 
 /** Why a model is loaded: for a transcription, on a user's request, or at the server's start. */
 export type LoadReason = 'request' | 'requested' | 'start';

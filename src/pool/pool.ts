@@ -1,11 +1,12 @@
 /** The server's runners: one per model in use, started on the first request and ended when idle. */
 
 import { isDeepStrictEqual } from 'node:util';
-import { abortable } from '../abort.js';
-import type { Clock } from '../clock.js';
-import { asEarshotError, EarshotError, type ErrorCode } from '../errors.js';
-import { type Log, silentLog } from '../log.js';
-import type { PoolMetrics, UnloadReason } from '../metrics.js';
+import { abortable } from '../core/abort.js';
+import type { Clock } from '../core/clock.js';
+import { asEarshotError, EarshotError, type ErrorCode } from '../core/errors.js';
+import { type Log, silentLog } from '../core/log.js';
+import type { PoolMetrics, UnloadReason } from '../core/metrics.js';
+import type { ModelInfo } from '../core/speech/model-info.js';
 import { capabilitiesOf } from '../models/capabilities.js';
 import { expectedBytes } from '../models/memory.js';
 import type { ModelEntry } from '../models/registry/entry.js';
@@ -13,7 +14,6 @@ import type { ServedModels } from '../models/registry/watch.js';
 import { familyOf, isSherpaType } from '../models/types/types.js';
 import { Runner, type RunnerOptions } from '../runner/runner.js';
 import type { RunnerSettings } from '../runner/settings.js';
-import type { ModelInfo } from '../speech/model-info.js';
 import { LoadedModel } from './loaded-model.js';
 import { MemoryBudget } from './memory-budget.js';
 import type { Lease, ListedModel, ModelPool } from './model-pool.js';

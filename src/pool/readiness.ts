@@ -1,8 +1,8 @@
 /** Whether the default model can serve requests, for `GET /health` and `GET /ready`. Pure. */
 
-import { earshot } from '../command-line.js';
-import type { ErrorCode } from '../errors.js';
-import type { LoadState } from '../speech/model-info.js';
+import { earshot } from '../core/command-line.js';
+import type { ErrorCode } from '../core/errors.js';
+import type { LoadState } from '../core/speech/model-info.js';
 
 export interface Readiness {
 	/**

@@ -4,7 +4,7 @@
  * sent while the machine sleeps or all its processes are stopped.
  */
 
-import type { Clock } from '../clock.js';
+import type { Clock } from '../core/clock.js';
 
 export interface HeartbeatOptions {
 	readonly clock: Clock;

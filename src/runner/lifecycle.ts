@@ -3,9 +3,9 @@
  * too large, and ends it. The requests it runs are the concern of runner.ts.
  */
 
-import { EarshotError } from '../errors.js';
-import type { RestartReason } from '../metrics.js';
-import type { LoadState, ModelInfo } from '../speech/model-info.js';
+import { EarshotError } from '../core/errors.js';
+import type { RestartReason } from '../core/metrics.js';
+import type { LoadState, ModelInfo } from '../core/speech/model-info.js';
 import { CrashBackoff } from './crash-backoff.js';
 import { MeasuredSpeed } from './measured-speed.js';
 import { type Answer, RunnerProcess, type RunnerProcessOptions } from './process.js';

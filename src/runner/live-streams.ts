@@ -1,7 +1,7 @@
 /** The server's side of a model's live streams. A stream runs in one process, and is lost when that process ends. */
 
-import { asEarshotError, EarshotError } from '../errors.js';
-import type { LiveCommand, LiveEvent, LiveOptions, LiveStream } from '../live/live.js';
+import { asEarshotError, EarshotError } from '../core/errors.js';
+import type { LiveCommand, LiveEvent, LiveOptions, LiveStream } from '../core/live/live.js';
 import type { RunnerProcess } from './process.js';
 
 export interface LiveStreamsOptions {

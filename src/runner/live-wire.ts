@@ -1,7 +1,7 @@
 /** Serialization of live stream events between runner process and server. */
 
-import { fromWire, toWire } from '../errors.js';
-import type { LiveEvent } from '../live/live.js';
+import { fromWire, toWire } from '../core/errors.js';
+import type { LiveEvent } from '../core/live/live.js';
 import type { LiveEventOnWire } from './protocol.js';
 
 export function toWireEvent(event: LiveEvent): LiveEventOnWire {

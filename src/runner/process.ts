@@ -2,11 +2,11 @@
 
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import type { Socket } from 'node:net';
-import type { Clock } from '../clock.js';
-import { asEarshotError, EarshotError, fromWire } from '../errors.js';
-import type { RunnerReport } from '../metrics.js';
+import type { Clock } from '../core/clock.js';
+import { asEarshotError, EarshotError, fromWire } from '../core/errors.js';
+import type { RunnerReport } from '../core/metrics.js';
+import type { ModelInfo } from '../core/speech/model-info.js';
 import type { ModelEntry } from '../models/registry/entry.js';
-import type { ModelInfo } from '../speech/model-info.js';
 import { Heartbeat } from './heartbeat.js';
 import type { MeasuredSpeed } from './measured-speed.js';
 import type { FromRunner, ToRunner, WorkReport } from './protocol.js';

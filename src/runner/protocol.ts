@@ -1,13 +1,13 @@
 /** The messages between server and runner process, over the child's IPC channel (structured clone). */
 
-import type { WireError } from '../errors.js';
-import type { LiveCommand, LiveEvent, LiveOptions } from '../live/live.js';
-import type { RunnerReport } from '../metrics.js';
+import type { WireError } from '../core/errors.js';
+import type { LiveCommand, LiveEvent, LiveOptions } from '../core/live/live.js';
+import type { RunnerReport } from '../core/metrics.js';
+import type { PipelineEvent } from '../core/speech/events.js';
+import type { ModelInfo } from '../core/speech/model-info.js';
+import type { TranscribeOptions } from '../core/speech/options.js';
+import type { Recording } from '../core/speech/recording.js';
 import type { ModelEntry } from '../models/registry/entry.js';
-import type { PipelineEvent } from '../speech/events.js';
-import type { ModelInfo } from '../speech/model-info.js';
-import type { TranscribeOptions } from '../speech/options.js';
-import type { Recording } from '../speech/recording.js';
 import type { RunnerSettings } from './settings.js';
 
 export type ToRunner =

@@ -1,9 +1,9 @@
 /** A transcription request, as the runner assigns it to the processes of a model. */
 
-import type { EventQueue } from '../event-queue.js';
-import type { PipelineEvent } from '../speech/events.js';
-import type { TranscribeOptions } from '../speech/options.js';
-import type { Recording } from '../speech/recording.js';
+import type { EventQueue } from '../core/event-queue.js';
+import type { PipelineEvent } from '../core/speech/events.js';
+import type { TranscribeOptions } from '../core/speech/options.js';
+import type { Recording } from '../core/speech/recording.js';
 import type { RunnerProcess } from './process.js';
 
 /** The process that runs a request. `number` is unique per assignment, so that late answers are ignored. */

@@ -3,16 +3,16 @@
  * recording continues in the next one, at the clip that it had reached.
  */
 
-import { asEarshotError, EarshotError, fromWire } from '../errors.js';
-import { EventQueue } from '../event-queue.js';
-import type { LiveEvent, LiveOptions, LiveStream, LiveTranscriber } from '../live/live.js';
-import { cutEvents, finished, resumed } from '../speech/assemble.js';
-import type { CutEvent, PipelineEvent } from '../speech/events.js';
-import type { LoadState, ModelInfo } from '../speech/model-info.js';
-import type { CutOptions, TranscribeOptions } from '../speech/options.js';
-import type { Recording } from '../speech/recording.js';
-import type { Checkpoints, Cutter, Transcriber } from '../speech/transcriber.js';
-import type { TranscriptEvent } from '../speech/transcript.js';
+import { asEarshotError, EarshotError, fromWire } from '../core/errors.js';
+import { EventQueue } from '../core/event-queue.js';
+import type { LiveEvent, LiveOptions, LiveStream, LiveTranscriber } from '../core/live/live.js';
+import { cutEvents, finished, resumed } from '../core/speech/assemble.js';
+import type { CutEvent, PipelineEvent } from '../core/speech/events.js';
+import type { LoadState, ModelInfo } from '../core/speech/model-info.js';
+import type { CutOptions, TranscribeOptions } from '../core/speech/options.js';
+import type { Recording } from '../core/speech/recording.js';
+import type { Checkpoints, Cutter, Transcriber } from '../core/speech/transcriber.js';
+import type { TranscriptEvent } from '../core/speech/transcript.js';
 import { Lifecycle, type LifecycleOptions } from './lifecycle.js';
 import { LiveStreams, processEnded } from './live-streams.js';
 import { fromWireEvent } from './live-wire.js';

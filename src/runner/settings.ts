@@ -1,7 +1,7 @@
 /** The settings sent to a runner process along with its model entry. */
 
-import { type NamesOf, namesOf } from '../config/scopes.js';
-import type { Config } from '../config/settings.js';
+import { type NamesOf, namesOf } from '../core/config/scopes.js';
+import type { Config } from '../core/config/settings.js';
 
 /** All settings of scope `model`, and the model folder. */
 export type RunnerSettings = Pick<Config, NamesOf<'model'> | 'modelDir'>;

@@ -1,7 +1,7 @@
 /** Decides which clips run in one batch. Pure. */
 
+import type { RecognizeOptions } from '../core/speech/options.js';
 import type { Limits } from '../engines/engine.js';
-import type { RecognizeOptions } from '../speech/options.js';
 import { secondsOf } from './fairness.js';
 import type { RecordingQueue, WaitingClip } from './waiting.js';
 

@@ -3,12 +3,12 @@
  * model has one scheduler.
  */
 
+import { asEarshotError, EarshotError } from '../core/errors.js';
+import type { BatchReport, SchedulerState } from '../core/metrics.js';
+import type { Clip, ClipResult } from '../core/speech/clip.js';
+import type { RecognizeOptions } from '../core/speech/options.js';
+import type { Stopwatch } from '../core/speech/timing.js';
 import type { Batch, Engine, Limits } from '../engines/engine.js';
-import { asEarshotError, EarshotError } from '../errors.js';
-import type { BatchReport, SchedulerState } from '../metrics.js';
-import type { Clip, ClipResult } from '../speech/clip.js';
-import type { RecognizeOptions } from '../speech/options.js';
-import type { Stopwatch } from '../speech/timing.js';
 import { canJoin, costOf, isCompatible, pickBatch } from './batch.js';
 import { isInteractive, secondsOf } from './fairness.js';
 import { Queue } from './queue.js';

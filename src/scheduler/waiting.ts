@@ -1,7 +1,7 @@
 /** Clips that wait for a slot. */
 
-import type { Clip } from '../speech/clip.js';
-import type { RecognizeOptions } from '../speech/options.js';
+import type { Clip } from '../core/speech/clip.js';
+import type { RecognizeOptions } from '../core/speech/options.js';
 
 export interface WaitingClip {
 	readonly clip: Clip;

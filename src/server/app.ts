@@ -2,9 +2,9 @@
 
 import Router from '@koa/router';
 import Koa from 'koa';
-import type { Clock } from '../clock.js';
-import { EarshotError } from '../errors.js';
-import type { Metrics } from '../metrics.js';
+import type { Clock } from '../core/clock.js';
+import { EarshotError } from '../core/errors.js';
+import type { Metrics } from '../core/metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import type { VoiceStore } from '../speakers/voice-store.js';

@@ -1,9 +1,9 @@
 /** The certificate of a running server: presented to clients, written to a file for this user's commands, and reloaded
  * on SIGHUP. */
 
-import type { Config } from '../config/settings.js';
-import { reasonOf } from '../errors.js';
-import type { Log } from '../log.js';
+import type { Config } from '../core/config/settings.js';
+import { reasonOf } from '../core/errors.js';
+import type { Log } from '../core/log.js';
 import { certificateFileOf, removeCertificate, writeCertificate } from './local-token.js';
 import type { RunningServer } from './server.js';
 import { readTls, type TlsFiles, type TlsIdentity, tlsFilesOf } from './tls.js';

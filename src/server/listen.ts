@@ -3,8 +3,8 @@
 import { once } from 'node:events';
 import { lstat, unlink } from 'node:fs/promises';
 import { type AddressInfo, connect, type Server } from 'node:net';
-import { addressText, socketPathOf } from '../config/addresses.js';
-import { EarshotError } from '../errors.js';
+import { addressText, socketPathOf } from '../core/config/addresses.js';
+import { EarshotError } from '../core/errors.js';
 
 export interface ServerAddress {
 	/** An IP address, or `unix:` and the path of the socket. */

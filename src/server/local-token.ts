@@ -6,9 +6,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { socketPathOf } from '../config/addresses.js';
-import { stateFolder } from '../config/folders.js';
-import { makeFolder } from '../disk/disk.js';
+import { socketPathOf } from '../core/config/addresses.js';
+import { stateFolder } from '../core/config/folders.js';
+import { makeFolder } from '../core/disk/disk.js';
 
 export function newToken(): string {
 	return `local-${randomBytes(32).toString('base64url')}`;

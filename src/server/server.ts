@@ -4,10 +4,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { type Clock, systemClock } from '../clock.js';
-import { createTempFolder } from '../disk/temp-folder.js';
-import { type Log, silentLog } from '../log.js';
-import { Metrics } from '../metrics.js';
+import { type Clock, systemClock } from '../core/clock.js';
+import { createTempFolder } from '../core/disk/temp-folder.js';
+import { type Log, silentLog } from '../core/log.js';
+import { Metrics } from '../core/metrics.js';
 import type { Installer } from '../models/installer.js';
 import type { ModelPool } from '../pool/model-pool.js';
 import { VoiceStore } from '../speakers/voice-store.js';

@@ -3,7 +3,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
-import { EarshotError, reasonOf } from '../errors.js';
+import { EarshotError, reasonOf } from '../core/errors.js';
 
 /** A certificate and its private key, checked to belong together. */
 export interface TlsIdentity {

@@ -1,7 +1,7 @@
 /** Attributes each word, and thereby each segment, to the speaker in whose turn it was said. Pure. */
 
-import type { SpeakerTurn } from '../speech/speakers.js';
-import type { Segment, Stretch, Word } from '../speech/transcript.js';
+import type { SpeakerTurn } from '../core/speech/speakers.js';
+import type { Segment, Stretch, Word } from '../core/speech/transcript.js';
 
 /** A word outside all turns is attributed to the nearest turn within this distance. */
 const nearSeconds = 0.5;

@@ -1,7 +1,7 @@
 /** Computes a person's voice embedding from recordings in which only that person speaks. Pure. */
 
-import { EarshotError } from '../errors.js';
-import type { FoundSpeakers } from '../speech/speakers.js';
+import { EarshotError } from '../core/errors.js';
+import type { FoundSpeakers } from '../core/speech/speakers.js';
 
 export interface Enrolment {
 	/** The embedding, normalized to length 1. */

@@ -1,6 +1,6 @@
 /** Converts enrolled voices to known voices for diarization. */
 
-import type { KnownVoice } from '../speech/speakers.js';
+import type { KnownVoice } from '../core/speech/speakers.js';
 import type { EnrolledVoice } from './voice-store.js';
 
 /** `param`: the request field that names the voice; absent = all voices are requested, and this one is skipped

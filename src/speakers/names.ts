@@ -1,6 +1,6 @@
 /** Names of speakers: known names, and letters for unknown speakers. Pure. */
 
-import type { FoundSpeaker } from '../speech/speakers.js';
+import type { FoundSpeaker } from '../core/speech/speakers.js';
 
 /** The name of each speaker: the given one, else `A`, `B`, … `Z`, `AA`, … in order, except those given as names. */
 export function speakerNames(speakers: readonly Pick<FoundSpeaker, 'name'>[]): string[] {

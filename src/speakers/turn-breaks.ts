@@ -1,6 +1,6 @@
 /** Chooses where to split a recording for models without word times. Pure. */
 
-import type { SpeakerTurn } from '../speech/speakers.js';
+import type { SpeakerTurn } from '../core/speech/speakers.js';
 
 /** A shorter turn contains no complete word, and is ignored. */
 const minTurnSeconds = 0.4;

@@ -7,10 +7,10 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder } from '../disk/disk.js';
-import { removeUnfinished, replaceFile, unfinishedName } from '../disk/replace-file.js';
-import { codeOf, EarshotError, expected } from '../errors.js';
-import { speakerNameOf, speakerNameRule } from '../speech/speakers.js';
+import { makeFolder } from '../core/disk/disk.js';
+import { removeUnfinished, replaceFile, unfinishedName } from '../core/disk/replace-file.js';
+import { codeOf, EarshotError, expected } from '../core/errors.js';
+import { speakerNameOf, speakerNameRule } from '../core/speech/speakers.js';
 
 export interface EnrolledVoice {
 	readonly name: string;

@@ -1,11 +1,11 @@
 /** Combines transcription and diarization: two models process one recording. */
 
-import { EarshotError } from '../errors.js';
-import type { TranscribeOptions } from '../speech/options.js';
-import type { Recording } from '../speech/recording.js';
-import type { FoundSpeakers } from '../speech/speakers.js';
-import type { Transcriber } from '../speech/transcriber.js';
-import { type Transcript, type TranscriptEvent, textOfAll } from '../speech/transcript.js';
+import { EarshotError } from '../core/errors.js';
+import type { TranscribeOptions } from '../core/speech/options.js';
+import type { Recording } from '../core/speech/recording.js';
+import type { FoundSpeakers } from '../core/speech/speakers.js';
+import type { Transcriber } from '../core/speech/transcriber.js';
+import { type Transcript, type TranscriptEvent, textOfAll } from '../core/speech/transcript.js';
 import { attributed } from './attribution.js';
 import { speakerNames } from './names.js';
 import { breaksBetween } from './turn-breaks.js';

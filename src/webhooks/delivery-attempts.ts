@@ -1,9 +1,9 @@
 /** Makes one delivery attempt: finds the receiver and its secrets, sends the message and records the outcome. */
 
-import type { Clock } from '../clock.js';
-import { reasonOf } from '../errors.js';
-import type { Log } from '../log.js';
-import type { Metrics } from '../metrics.js';
+import type { Clock } from '../core/clock.js';
+import { reasonOf } from '../core/errors.js';
+import type { Log } from '../core/log.js';
+import type { Metrics } from '../core/metrics.js';
 import { type Delivery, type DeliveryState, type DeliveryStore, finishedDelivery } from './deliveries.js';
 import { activeSecrets, type EndpointStore, updated, type WebhookEndpoint } from './endpoints.js';
 import type { Post, PostResult } from './post.js';

@@ -7,8 +7,8 @@
 
 import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
-import { type AllowedHost, allowedHost } from '../config/addresses.js';
-import { type EarshotError, expected } from '../errors.js';
+import { type AllowedHost, allowedHost } from '../core/config/addresses.js';
+import { type EarshotError, expected } from '../core/errors.js';
 import { isPublicAddress } from './addresses.js';
 
 /** Resolves a host name. Rejects with the system's error. */

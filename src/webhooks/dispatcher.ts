@@ -1,6 +1,6 @@
 /** Starts each delivery when it is due and a slot is free. */
 
-import type { Clock } from '../clock.js';
+import type { Clock } from '../core/clock.js';
 import type { AttemptLimiter, AttemptUser } from './attempt-limiter.js';
 
 export interface DueDelivery extends AttemptUser {

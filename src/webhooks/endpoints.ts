@@ -1,7 +1,7 @@
 /** Webhook endpoints: URLs that an owner has registered. */
 
 import { randomBytes } from 'node:crypto';
-import { EarshotError } from '../errors.js';
+import { EarshotError } from '../core/errors.js';
 import type { WebhookEventType } from './event.js';
 import { newSecret } from './secret.js';
 

@@ -2,9 +2,9 @@
 
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { abortable } from '../abort.js';
-import type { Clock } from '../clock.js';
-import { codeOf, EarshotError } from '../errors.js';
+import { abortable } from '../core/abort.js';
+import type { Clock } from '../core/clock.js';
+import { codeOf, EarshotError } from '../core/errors.js';
 import { type Destinations, ForbiddenAddress } from './destination.js';
 import { retryAfterMsOf, type TryOutcome } from './schedule.js';
 

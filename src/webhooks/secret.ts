@@ -1,7 +1,7 @@
 /** Secrets of webhooks, in the format of Standard Webhooks: `whsec_` and the base64 of 24 to 64 bytes. */
 
 import { randomBytes } from 'node:crypto';
-import { EarshotError } from '../errors.js';
+import { EarshotError } from '../core/errors.js';
 
 const prefix = 'whsec_';
 const minBytes = 24;

@@ -5,10 +5,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
-import { type Clock, systemClock } from '../clock.js';
-import { EarshotError, reasonOf } from '../errors.js';
-import { type Log, silentLog } from '../log.js';
-import type { Metrics } from '../metrics.js';
+import { type Clock, systemClock } from '../core/clock.js';
+import { EarshotError, reasonOf } from '../core/errors.js';
+import { type Log, silentLog } from '../core/log.js';
+import type { Metrics } from '../core/metrics.js';
 import { AttemptLimiter } from './attempt-limiter.js';
 import { type Delivery, type DeliveryStore, newDelivery } from './deliveries.js';
 import { DeliveryAttempts } from './delivery-attempts.js';

@@ -29,7 +29,7 @@ async function taskFrom(stream) {
 }
 
 /**
- * @param {import('../../dist/speech/transcript.js').Transcript} transcript @param {string} id
+ * @param {import('../../dist/core/speech/transcript.js').Transcript} transcript @param {string} id
  * @returns {import('./score.mjs').Outcome}
  */
 function outcomeOf({ text, duration, segments }, id) {

@@ -2,7 +2,7 @@
 // activity detection, whose cost is the network's, is left out.
 import { decoder } from '../../dist/audio/decode.js';
 import { noVad } from '../../dist/audio/vad.js';
-import { slotsOf } from '../../dist/config/resolve.js';
+import { slotsOf } from '../../dist/core/config/resolve.js';
 import { runChild } from '../../dist/runner/child/run.js';
 import { Scheduler } from '../../dist/scheduler/scheduler.js';
 

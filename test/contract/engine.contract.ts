@@ -1,9 +1,9 @@
 /** What every engine does, whichever library is behind it. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Clip, ClipResult } from '../../src/core/speech/clip.js';
+import type { Capabilities } from '../../src/core/speech/model-info.js';
 import type { Batch, Engine } from '../../src/engines/engine.js';
-import type { Clip, ClipResult } from '../../src/speech/clip.js';
-import type { Capabilities } from '../../src/speech/model-info.js';
 import { audioFixture, samplesOf } from '../helpers/fixtures.js';
 import { plainRecognition } from '../helpers/options.js';
 import { runBatch } from '../helpers/run-batch.js';

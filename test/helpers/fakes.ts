@@ -1,23 +1,23 @@
 /** A pool, a model, a clock and a log that a test controls. */
 
 import { readFile } from 'node:fs/promises';
-import type { Clock } from '../../src/clock.js';
-import { EarshotError } from '../../src/errors.js';
+import type { Clock } from '../../src/core/clock.js';
+import { EarshotError } from '../../src/core/errors.js';
 import type {
 	LiveCommand,
 	LiveEvent,
 	LiveOptions,
 	LiveStream,
 	LiveTranscriber,
-} from '../../src/live/live.js';
-import type { Log } from '../../src/log.js';
+} from '../../src/core/live/live.js';
+import type { Log } from '../../src/core/log.js';
+import type { Capabilities, ModelInfo } from '../../src/core/speech/model-info.js';
+import type { TranscribeOptions } from '../../src/core/speech/options.js';
+import type { Recording } from '../../src/core/speech/recording.js';
+import type { Checkpoints, Transcriber } from '../../src/core/speech/transcriber.js';
+import type { Transcript, TranscriptEvent } from '../../src/core/speech/transcript.js';
 import type { Lease, ListedModel, ModelPool } from '../../src/pool/model-pool.js';
 import type { Readiness } from '../../src/pool/readiness.js';
-import type { Capabilities, ModelInfo } from '../../src/speech/model-info.js';
-import type { TranscribeOptions } from '../../src/speech/options.js';
-import type { Recording } from '../../src/speech/recording.js';
-import type { Checkpoints, Transcriber } from '../../src/speech/transcriber.js';
-import type { Transcript, TranscriptEvent } from '../../src/speech/transcript.js';
 import { beach } from './transcripts.js';
 
 /** Capabilities: everything, in any language. */

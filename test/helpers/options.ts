@@ -1,8 +1,8 @@
 /** The default options of a request. */
 
-import { type ModelOptions, modelOptions, resolveConfig } from '../../src/config/resolve.js';
-import type { RecognizeOptions } from '../../src/speech/options.js';
-import { defaultChunking, type TranscribeOptions } from '../../src/speech/options.js';
+import { type ModelOptions, modelOptions, resolveConfig } from '../../src/core/config/resolve.js';
+import type { RecognizeOptions } from '../../src/core/speech/options.js';
+import { defaultChunking, type TranscribeOptions } from '../../src/core/speech/options.js';
 
 export const plainRecognition: RecognizeOptions = {
 	task: 'transcribe',

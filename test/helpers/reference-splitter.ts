@@ -2,7 +2,7 @@
 
 import type { Span } from '../../src/audio/speech-spans.js';
 import type { SplitRules } from '../../src/audio/split.js';
-import { levelFrameSeconds } from '../../src/speech/pcm.js';
+import { levelFrameSeconds } from '../../src/core/speech/pcm.js';
 
 export interface WholeRules extends SplitRules {
 	/** Length of the recording. */

@@ -1,7 +1,7 @@
 /** Runs a batch to its end. */
 
+import type { ClipResult } from '../../src/core/speech/clip.js';
 import type { Batch, Engine } from '../../src/engines/engine.js';
-import type { ClipResult } from '../../src/speech/clip.js';
 
 /** The results of all clips of the batch, which share one signal. */
 export function runBatch(

@@ -1,9 +1,9 @@
 /** An engine whose clips finish when a test says so. */
 
+import { EarshotError } from '../../src/core/errors.js';
+import type { ClipResult } from '../../src/core/speech/clip.js';
+import type { ModelInfo } from '../../src/core/speech/model-info.js';
 import type { Batch, Engine, Limits } from '../../src/engines/engine.js';
-import { EarshotError } from '../../src/errors.js';
-import type { ClipResult } from '../../src/speech/clip.js';
-import type { ModelInfo } from '../../src/speech/model-info.js';
 
 export const info: ModelInfo = {
 	id: 'scripted',

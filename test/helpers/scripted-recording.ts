@@ -3,7 +3,7 @@
 import type { AudioReader } from '../../src/audio/decode.js';
 import type { Span, VadSegments } from '../../src/audio/speech-spans.js';
 import type { VadSession } from '../../src/audio/vad.js';
-import { EarshotError } from '../../src/errors.js';
+import { EarshotError } from '../../src/core/errors.js';
 
 const rate = 16_000;
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { SettingName } from '../../src/config/settings.js';
+import type { SettingName } from '../../src/core/config/settings.js';
 import type { CatalogFile, CatalogModel } from '../../src/models/catalog/types.js';
 import { Installer, type InstallerDeps } from '../../src/models/installer.js';
 import { loadRegistry, type ModelRegistry } from '../../src/models/registry/registry.js';

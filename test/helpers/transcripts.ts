@@ -1,4 +1,4 @@
-import { joinText, type Segment, type Transcript } from '../../src/speech/transcript.js';
+import { joinText, type Segment, type Transcript } from '../../src/core/speech/transcript.js';
 
 export function segment(given: Partial<Segment> & { readonly text: string }): Segment {
 	return {

@@ -1,6 +1,6 @@
 import OpenAI, { toFile } from 'openai';
 import { describe, expect, test } from 'vitest';
-import type { Timing } from '../../src/speech/timing.js';
+import type { Timing } from '../../src/core/speech/timing.js';
 import { aborted, FakeTranscriber, gate } from '../helpers/fakes.js';
 import {
 	type Arranged,

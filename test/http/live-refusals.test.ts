@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { LiveEvent } from '../../src/live/live.js';
+import type { LiveEvent } from '../../src/core/live/live.js';
 import { FakeTranscriber, info } from '../helpers/fakes.js';
 import { type Arranged, arrange } from '../helpers/net/server.js';
 import { type Event, type LiveClient, liveClient, refusal } from '../helpers/net/socket.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EarshotError } from '../../src/errors.js';
+import { EarshotError } from '../../src/core/errors.js';
 import { listed } from '../helpers/fakes.js';
 import { type Arranged, arrange, owner, send } from '../helpers/net/server.js';
 

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import OpenAI, { toFile } from 'openai';
 import { describe, expect, test } from 'vitest';
-import { EarshotError } from '../../src/errors.js';
-import type { FoundSpeakers } from '../../src/speech/speakers.js';
-import type { TranscriptEvent } from '../../src/speech/transcript.js';
+import { EarshotError } from '../../src/core/errors.js';
+import type { FoundSpeakers } from '../../src/core/speech/speakers.js';
+import type { TranscriptEvent } from '../../src/core/speech/transcript.js';
 import { aborted, eventsOf, FakeTranscriber, gate, info, listed } from '../helpers/fakes.js';
 import {
 	type Arranged,

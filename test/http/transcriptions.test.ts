@@ -1,7 +1,7 @@
 import OpenAI, { toFile } from 'openai';
 import { describe, expect, test, vi } from 'vitest';
-import { EarshotError } from '../../src/errors.js';
-import type { Transcript } from '../../src/speech/transcript.js';
+import { EarshotError } from '../../src/core/errors.js';
+import type { Transcript } from '../../src/core/speech/transcript.js';
 import { aborted, eventsOf, FakeTranscriber, gate, info, plain } from '../helpers/fakes.js';
 import {
 	arrange,

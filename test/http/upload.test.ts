@@ -5,7 +5,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { EarshotError } from '../../src/errors.js';
+import { EarshotError } from '../../src/core/errors.js';
 import { eventsOf, FakeTranscriber, gate } from '../helpers/fakes.js';
 import {
 	type Arranged,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EarshotError } from '../../src/errors.js';
+import { EarshotError } from '../../src/core/errors.js';
 import { maxWyomingConnections } from '../../src/server/wyoming/wyoming-server.js';
 import type { FakeLiveStream } from '../helpers/fakes.js';
 import { type Arranged, arrange } from '../helpers/net/server.js';

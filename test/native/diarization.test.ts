@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { findSherpaLibrary } from '../../src/addon/libraries.js';
 import { decoder } from '../../src/audio/decode.js';
+import type { FoundSpeakers, SpeakerOptions } from '../../src/core/speech/speakers.js';
 import { loadSpeakerNetworks, type SpeakerNetworks } from '../../src/diarization/networks.js';
 import { type DiarizationParts, diarizeRecording } from '../../src/diarization/recording.js';
 import { Semaphore } from '../../src/diarization/semaphore.js';
 import { createTranscriber, type DiarizeOptions } from '../../src/index.js';
 import { wavOf } from '../../src/library/wav.js';
-import type { FoundSpeakers, SpeakerOptions } from '../../src/speech/speakers.js';
 import { errorsOf, rateOf, type Turn } from '../accuracy/diarization/error-rate.mjs';
 
 const folder = fileURLToPath(new URL('../../fixtures/generated/speakers', import.meta.url));

@@ -24,7 +24,7 @@ const floors: Readonly<Record<string, number>> = {
 	server: 14,
 	'server/routes': 13,
 	'server/jobs': 12,
-	'jobs/worker': 11,
+	'server/job-worker': 11,
 	'cluster/workers': 12,
 	cluster: 6,
 	'cluster/checks': 7,
@@ -61,7 +61,7 @@ const floors: Readonly<Record<string, number>> = {
 	'models/types': 3,
 	formats: 3,
 	'formats/subtitles': 2,
-	live: 2,
+	'core/live': 2,
 	'jobs/folder': 4,
 	jobs: 3,
 	speakers: 2,
@@ -70,11 +70,11 @@ const floors: Readonly<Record<string, number>> = {
 	addon: 2,
 	'models/archive': 2,
 	'model-files': 2,
-	disk: 1,
-	config: 1,
-	speech: 1,
+	'core/disk': 1,
+	'core/config': 1,
+	'core/speech': 1,
 	'cli/ui': 1,
-	ground: 0,
+	core: 0,
 };
 
 /** Packages and the only places that may import them, by any kind of import. */
@@ -86,22 +86,22 @@ const packages: readonly (readonly [pattern: RegExp, allowed: RegExp])[] = [
 	[/^undici$/, /^(models\/pull|cli\/client|cluster\/(blobs|workers)|webhooks)\//],
 	[/^(bullmq|ioredis|pg|aws4fetch)$/, /^cluster\//],
 	[/^(tar|unbzip2-stream|yauzl)$/, /^models\/archive\//],
-	[/^proper-lockfile$/, /^disk\//],
+	[/^proper-lockfile$/, /^core\/disk\//],
 	[/^node-gyp-build$/, /^addon\//],
-	[/^prom-client$/, /^metrics\.ts$/],
-	[/^pino$/, /^log\.ts$/],
+	[/^prom-client$/, /^core\/metrics\.ts$/],
+	[/^pino$/, /^core\/log\.ts$/],
 ];
 
 /** What no file of a room may contain, and the files that may. */
 const reserved: readonly (readonly [what: string, pattern: RegExp, allowed: RegExp])[] = [
 	['loading the addon', /node-gyp-build|\.node['"`]|process\.dlopen/, /^addon\//],
 	// Node's `recursive` tries for ever in /proc: see makeFolder.
-	['making folders', /\bmkdir(Sync)?\(/, /^(disk\/|models\/convert\.ts$)/],
-	['reading the environment', /process\s*\.\s*env\b|process\[/, /^config\//],
+	['making folders', /\bmkdir(Sync)?\(/, /^(core\/disk\/|models\/convert\.ts$)/],
+	['reading the environment', /process\s*\.\s*env\b|process\[/, /^core\/config\//],
 	[
 		'writing to standard output, or ending this process or another',
 		/process\.stdout|console\.|process\.(exit|abort|kill)\b/,
-		/^(cli\/|runner\/child\/run\.ts$|disk\/process-alive\.ts$)/,
+		/^(cli\/|runner\/child\/run\.ts$|core\/disk\/process-alive\.ts$)/,
 	],
 ];
 
@@ -122,7 +122,7 @@ const maxLinesOfFile = 350;
 function roomOf(file: string): string {
 	if (floors[file] !== undefined) return file;
 	const folder = path.posix.dirname(file);
-	return folder === '.' ? 'ground' : folder;
+	return folder;
 }
 
 const arrow = ({ from, to }: Import): string => `${from} → ${to}`;
@@ -159,6 +159,22 @@ describe('rooms', () => {
 			return paths.includes(to) && above !== below && (floors[above] ?? 0) <= (floors[below] ?? 0);
 		});
 		expect(upwards.map(arrow)).toEqual([]);
+	});
+
+	test('import in one direction between the folders of src/ as wholes, too', () => {
+		const wholeOf = (file: string): string => file.split('/')[0] ?? '';
+		const below = new Map<string, Set<string>>();
+		for (const { from, to } of imports) {
+			const [above, under] = [wholeOf(from), wholeOf(to)];
+			if (paths.includes(to) && above !== under)
+				below.set(above, (below.get(above) ?? new Set<string>()).add(under));
+		}
+		const circles = [...below].flatMap(([whole, direct]) => {
+			const reached = new Set(direct);
+			for (const next of reached) for (const further of below.get(next) ?? []) reached.add(further);
+			return reached.has(whole) ? [whole] : [];
+		});
+		expect(circles).toEqual([]);
 	});
 
 	test('have no circles of files inside', () => {

@@ -5,9 +5,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { settingNames, settings, variableOf } from '../../src/config/settings.js';
-import { Metrics } from '../../src/metrics.js';
-import { clusterPackages } from '../../src/optional-packages.js';
+import { settingNames, settings, variableOf } from '../../src/core/config/settings.js';
+import { Metrics } from '../../src/core/metrics.js';
+import { clusterPackages } from '../../src/core/optional-packages.js';
 import { root } from '../helpers/fixtures.js';
 
 const folder = path.join(root, 'deploy');

@@ -2,11 +2,11 @@
 
 import type { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
-import { earshot } from '../../command-line.js';
-import type { SettingTexts } from '../../config/settings.js';
-import { EarshotError } from '../../errors.js';
+import { earshot } from '../../core/command-line.js';
+import type { SettingTexts } from '../../core/config/settings.js';
+import { EarshotError } from '../../core/errors.js';
+import { packageRoot } from '../../core/paths.js';
 import { loadRegistry } from '../../models/registry/registry.js';
-import { packageRoot } from '../../paths.js';
 import { keyRefused, serverTarget, unreachable } from './server-target.js';
 
 type Method = 'GET' | 'POST' | 'DELETE';

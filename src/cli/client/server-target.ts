@@ -4,9 +4,9 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { checkServerIdentity, type PeerCertificate, rootCertificates } from 'node:tls';
-import { addressText, isLoopback, socketPathOf } from '../../config/addresses.js';
-import type { Config } from '../../config/settings.js';
-import { EarshotError, expected, reasonOf } from '../../errors.js';
+import { addressText, isLoopback, socketPathOf } from '../../core/config/addresses.js';
+import type { Config } from '../../core/config/settings.js';
+import { EarshotError, expected, reasonOf } from '../../core/errors.js';
 import { certificateFileOf, readCertificate, readToken, tokenFileOf } from '../../server/local-token.js';
 
 /** TLS options of a connection, in Node's form. */

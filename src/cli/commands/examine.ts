@@ -2,11 +2,11 @@
 
 import { execFile } from 'node:child_process';
 import path from 'node:path';
-import { doctorEnvironment } from '../../config/environment.js';
-import { namesOf } from '../../config/scopes.js';
-import { type SettingName, type SettingTexts, settings } from '../../config/settings.js';
-import { EarshotError } from '../../errors.js';
-import { packageRoot } from '../../paths.js';
+import { doctorEnvironment } from '../../core/config/environment.js';
+import { namesOf } from '../../core/config/scopes.js';
+import { type SettingName, type SettingTexts, settings } from '../../core/config/settings.js';
+import { EarshotError } from '../../core/errors.js';
+import { packageRoot } from '../../core/paths.js';
 import type { DoctorReport } from '../../server/routes/doctor.js';
 
 /** A GPU's driver may hang. */

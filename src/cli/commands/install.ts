@@ -2,9 +2,10 @@
 
 import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import type { SettingTexts } from '../../config/settings.js';
+import type { SettingTexts } from '../../core/config/settings.js';
+import { EarshotError, expected } from '../../core/errors.js';
+import { packageRoot } from '../../core/paths.js';
 import { validateFiles } from '../../engines/sherpa/validate/validate.js';
-import { EarshotError, expected } from '../../errors.js';
 import { Installer, type PullOptions } from '../../models/installer.js';
 import { repairCommand } from '../../models/messages.js';
 import type { PullStatus } from '../../models/pull/tracker.js';
@@ -13,7 +14,6 @@ import type { PullPlan } from '../../models/registry/pull-plan.js';
 import { loadRegistry } from '../../models/registry/registry.js';
 import type { Manifest, Verified } from '../../models/store/store.js';
 import { isSherpaType } from '../../models/types/types.js';
-import { packageRoot } from '../../paths.js';
 import { interruptible } from '../ui/interruptible.js';
 import { transferOn } from '../ui/progress.js';
 import { jsonText, sizeText } from '../ui/table.js';

@@ -2,8 +2,8 @@
 
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import type { SettingTexts } from '../../config/settings.js';
-import { EarshotError, expected, reasonOf } from '../../errors.js';
+import type { SettingTexts } from '../../core/config/settings.js';
+import { EarshotError, expected, reasonOf } from '../../core/errors.js';
 import { requestServer, requestText } from '../client/request-server.js';
 import { jsonText, table } from '../ui/table.js';
 

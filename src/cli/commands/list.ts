@@ -1,8 +1,9 @@
 /** `earshot list`: the models on this machine. Downloads nothing. */
 
 import { statSync } from 'node:fs';
-import { earshot } from '../../command-line.js';
-import type { SettingTexts } from '../../config/settings.js';
+import { earshot } from '../../core/command-line.js';
+import type { SettingTexts } from '../../core/config/settings.js';
+import { packageRoot } from '../../core/paths.js';
 import { Installer } from '../../models/installer.js';
 import { repairCommand } from '../../models/messages.js';
 import { demoNotice } from '../../models/registry/demo.js';
@@ -10,7 +11,6 @@ import type { ModelEntry } from '../../models/registry/entry.js';
 import { canBePulled } from '../../models/registry/pull-plan.js';
 import { isInstalled, loadRegistry, type ModelRegistry } from '../../models/registry/registry.js';
 import type { Manifest, Store } from '../../models/store/store.js';
-import { packageRoot } from '../../paths.js';
 import { jsonText, type ListForm, sizeText, table } from '../ui/table.js';
 
 /** `mistake`: its entry in models.yaml cannot be served. `unlisted`: it was pulled and is not in models.yaml. */

@@ -1,8 +1,9 @@
 /** `earshot search` and `show`: the catalog, and which of its models are on this machine. Downloads nothing. */
 
-import { earshot } from '../../command-line.js';
-import type { SettingTexts } from '../../config/settings.js';
-import { EarshotError } from '../../errors.js';
+import { earshot } from '../../core/command-line.js';
+import type { SettingTexts } from '../../core/config/settings.js';
+import { EarshotError } from '../../core/errors.js';
+import { packageRoot } from '../../core/paths.js';
 import { isPinned, isServable } from '../../models/catalog/catalog.js';
 import { isOpenAiName } from '../../models/catalog/names.js';
 import { downloadBytes } from '../../models/catalog/size.js';
@@ -18,7 +19,6 @@ import {
 	type ModelRegistry,
 	unservable,
 } from '../../models/registry/registry.js';
-import { packageRoot } from '../../paths.js';
 import { jsonText, type ListForm, sizeText, table } from '../ui/table.js';
 
 export async function searchModels(

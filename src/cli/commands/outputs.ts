@@ -3,8 +3,8 @@
 import { realpathSync } from 'node:fs';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder } from '../../disk/disk.js';
-import { codeOf, EarshotError } from '../../errors.js';
+import { makeFolder } from '../../core/disk/disk.js';
+import { codeOf, EarshotError } from '../../core/errors.js';
 import type { FormatName } from '../../formats/formats.js';
 import type { RecordingFile } from './recordings.js';
 

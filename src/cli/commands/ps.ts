@@ -1,6 +1,6 @@
 /** `earshot ps`, `load` and `unload`: the models in a running server's memory, through its HTTP API. */
 
-import type { SettingTexts } from '../../config/settings.js';
+import type { SettingTexts } from '../../core/config/settings.js';
 import { requestServer } from '../client/request-server.js';
 import { jsonText, sizeText, table } from '../ui/table.js';
 

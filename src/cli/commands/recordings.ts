@@ -2,8 +2,8 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { earshot } from '../../command-line.js';
-import { EarshotError, expected } from '../../errors.js';
+import { earshot } from '../../core/command-line.js';
+import { EarshotError, expected } from '../../core/errors.js';
 
 export interface RecordingFile {
 	/** The name in messages and headings. */

@@ -6,8 +6,8 @@ import path from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as after } from 'node:timers/promises';
-import { createTempFolder } from '../../disk/temp-folder.js';
-import { asEarshotError, codeOf, EarshotError, expected, reasonOf } from '../../errors.js';
+import { createTempFolder } from '../../core/disk/temp-folder.js';
+import { asEarshotError, codeOf, EarshotError, expected, reasonOf } from '../../core/errors.js';
 
 /** Limit for sources without end, which would fill the disk. Hours of uncompressed stereo are smaller. */
 const maxBytes = 4 * 2 ** 30;

@@ -1,8 +1,14 @@
 /** `earshot transcribe FILE…`: transcribes recordings one after another with one model. */
 
-import { voicesFolder } from '../../config/folders.js';
-import type { SettingTexts } from '../../config/settings.js';
-import { asEarshotError, EarshotError, expected } from '../../errors.js';
+import { voicesFolder } from '../../core/config/folders.js';
+import type { SettingTexts } from '../../core/config/settings.js';
+import { asEarshotError, EarshotError, expected } from '../../core/errors.js';
+import { fittingLanguage, languageCandidates } from '../../core/languages.js';
+import { packageRoot } from '../../core/paths.js';
+import type { ModelInfo } from '../../core/speech/model-info.js';
+import type { ChannelMode, TranscribeOptions } from '../../core/speech/options.js';
+import type { Transcriber } from '../../core/speech/transcriber.js';
+import type { Transcript } from '../../core/speech/transcript.js';
 import { type FormatName, formats } from '../../formats/formats.js';
 import {
 	checkSubtitles,
@@ -11,7 +17,6 @@ import {
 	type SubtitleSpelling,
 	wantsWordTimes,
 } from '../../formats/subtitles/options.js';
-import { fittingLanguage, languageCandidates } from '../../languages.js';
 import { openDiarizer, openModel } from '../../library/open-model.js';
 import { type DiarizeOptions, fullOptions, type RequestOptions } from '../../library/options.js';
 import { readable } from '../../library/source.js';
@@ -19,14 +24,9 @@ import { Installer } from '../../models/installer.js';
 import { demoNotice } from '../../models/registry/demo.js';
 import { canBePulled } from '../../models/registry/pull-plan.js';
 import { findEntry, isInstalled, loadRegistry } from '../../models/registry/registry.js';
-import { packageRoot } from '../../paths.js';
 import { knownVoice } from '../../speakers/known-voice.js';
 import { type EnrolledVoice, VoiceStore } from '../../speakers/voice-store.js';
 import { withSpeakers } from '../../speakers/with-speakers.js';
-import type { ModelInfo } from '../../speech/model-info.js';
-import type { ChannelMode, TranscribeOptions } from '../../speech/options.js';
-import type { Transcriber } from '../../speech/transcriber.js';
-import type { Transcript } from '../../speech/transcript.js';
 import { interruptible } from '../ui/interruptible.js';
 import { type Progress, progressOn } from '../ui/progress.js';
 import { pullOne } from './install.js';

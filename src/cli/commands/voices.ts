@@ -1,17 +1,17 @@
 /** `earshot voices add NAME FILE…`, `list` and `rm NAME…`: the voices enrolled on this machine. */
 
-import { voicesFolder } from '../../config/folders.js';
-import type { SettingTexts } from '../../config/settings.js';
-import { type EarshotError, expected } from '../../errors.js';
+import { voicesFolder } from '../../core/config/folders.js';
+import type { SettingTexts } from '../../core/config/settings.js';
+import { type EarshotError, expected } from '../../core/errors.js';
+import { packageRoot } from '../../core/paths.js';
+import { noOptions } from '../../core/speech/options.js';
+import type { FoundSpeakers } from '../../core/speech/speakers.js';
 import { openDiarizer } from '../../library/open-model.js';
 import { readable } from '../../library/source.js';
 import { loadRegistry } from '../../models/registry/registry.js';
-import { packageRoot } from '../../paths.js';
 import { enrolled } from '../../speakers/enrolment.js';
 import { checkedVoiceName, noVoice, VoiceStore } from '../../speakers/voice-store.js';
 import { foundIn } from '../../speakers/with-speakers.js';
-import { noOptions } from '../../speech/options.js';
-import type { FoundSpeakers } from '../../speech/speakers.js';
 import { interruptible } from '../ui/interruptible.js';
 import { jsonText, table } from '../ui/table.js';
 

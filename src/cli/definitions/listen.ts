@@ -1,7 +1,7 @@
 /** Defines `earshot listen`. */
 
 import type { Command } from 'commander';
-import { liveRates } from '../../speech/pcm.js';
+import { liveRates } from '../../core/speech/pcm.js';
 import { flagsOf, modelSettings, settingOptions, text } from './options.js';
 
 export function addListen(earshot: Command): void {

@@ -1,8 +1,8 @@
 /** Defines the commands for the catalog and the models on this machine. */
 
 import type { Command } from 'commander';
-import { namesOf } from '../../config/scopes.js';
-import type { SettingName } from '../../config/settings.js';
+import { namesOf } from '../../core/config/scopes.js';
+import type { SettingName } from '../../core/config/settings.js';
 import type { ListForm } from '../ui/table.js';
 import { asJson, flagsOf, settingOptions, text } from './options.js';
 

@@ -1,15 +1,15 @@
 /** Shared by the definitions of commands: makes options from the settings table, and reads given options. */
 
 import { type Command, CommanderError, Option } from 'commander';
-import { addressParts } from '../../config/addresses.js';
-import { namesOf } from '../../config/scopes.js';
+import { addressParts } from '../../core/config/addresses.js';
+import { namesOf } from '../../core/config/scopes.js';
 import {
 	type SettingName,
 	type SettingTexts,
 	settingNames,
 	settings,
 	variableOf,
-} from '../../config/settings.js';
+} from '../../core/config/settings.js';
 
 /** Exit code for wrong usage, as in most Unix tools. */
 export const usageError = 2;

@@ -1,7 +1,7 @@
 /** Defines the commands about this program itself. */
 
 import { Argument, type Command } from 'commander';
-import { settingNames, settings } from '../../config/settings.js';
+import { settingNames, settings } from '../../core/config/settings.js';
 import { type CompletedCommand, completionScript, shells, type Words } from '../ui/completion.js';
 import { asJson, flagsOf, modelSettings, settingOptions } from './options.js';
 

@@ -1,7 +1,7 @@
 /** Defines `earshot serve`, and the commands that are clients of a running server. */
 
 import { Argument, type Command, Option } from 'commander';
-import { type SettingName, settingNames } from '../../config/settings.js';
+import { type SettingName, settingNames } from '../../core/config/settings.js';
 import { formatNames } from '../../formats/formats.js';
 import { asJson, flagsOf, settingOptions, text } from './options.js';
 

@@ -1,11 +1,11 @@
 /** Defines `earshot transcribe`. */
 
 import { type Command, Option } from 'commander';
-import { type SettingName, settings } from '../../config/settings.js';
-import { EarshotError } from '../../errors.js';
+import { type SettingName, settings } from '../../core/config/settings.js';
+import { EarshotError } from '../../core/errors.js';
+import { channelModes } from '../../core/speech/options.js';
 import { formatNames } from '../../formats/formats.js';
 import { subtitlePresets } from '../../formats/subtitles/options.js';
-import { channelModes } from '../../speech/options.js';
 import { flagsOf, modelSettings, settingOptions, text } from './options.js';
 
 /** The fields of a request for a server, which validates them. */

@@ -1,7 +1,7 @@
 /** Standard input of `earshot listen` has no header, so a file in it would be heard as noise, at a wrong rate. */
 
-import { earshot } from '../../command-line.js';
-import { EarshotError } from '../../errors.js';
+import { earshot } from '../../core/command-line.js';
+import { EarshotError } from '../../core/errors.js';
 
 /** How recordings begin: four letters, and where they are. */
 const signatures: readonly (readonly [letters: string, at: number, name: string])[] = [

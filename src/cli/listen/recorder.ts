@@ -3,7 +3,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
 
 export interface Recorder {
 	readonly program: string;

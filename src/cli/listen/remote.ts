@@ -1,8 +1,8 @@
 /** A live session of a running server, with the interface of the library's `listen`. */
 
 import type { WebSocket } from 'ws';
-import { EarshotError, type ErrorCode, errorCodes } from '../../errors.js';
-import { EventQueue } from '../../event-queue.js';
+import { EarshotError, type ErrorCode, errorCodes } from '../../core/errors.js';
+import { EventQueue } from '../../core/event-queue.js';
 import type { ListenEvent } from '../../library/listen.js';
 
 export interface RemoteOptions {

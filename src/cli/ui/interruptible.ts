@@ -1,6 +1,6 @@
 /** Lets the user stop a command before its work is done. */
 
-import { stopSignals } from '../../signals.js';
+import { stopSignals } from '../../core/signals.js';
 
 /** Runs `work` to its end, or until Ctrl-C or a termination signal aborts it; the exit code is then 130. */
 export async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {

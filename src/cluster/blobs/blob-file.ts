@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { codeOf, EarshotError } from '../../errors.js';
+import { codeOf, EarshotError } from '../../core/errors.js';
 import type { BlobRef } from '../../jobs/blobs.js';
 
 /** Writes all bytes and flushes them to the disk. */

@@ -2,12 +2,12 @@
 
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { s3Environment } from '../../config/environment.js';
-import { createTempFolder } from '../../disk/temp-folder.js';
-import { EarshotError } from '../../errors.js';
+import { s3Environment } from '../../core/config/environment.js';
+import { createTempFolder } from '../../core/disk/temp-folder.js';
+import { EarshotError } from '../../core/errors.js';
+import { installed } from '../../core/optional-packages.js';
 import type { BlobStore } from '../../jobs/blobs.js';
 import { FolderBlobs } from '../../jobs/folder/folder-blobs.js';
-import { installed } from '../../optional-packages.js';
 import { S3Blobs } from './s3-blobs.js';
 import { createS3Client } from './s3-client.js';
 

@@ -3,7 +3,7 @@
 import { setTimeout as after } from 'node:timers/promises';
 import type { AwsV4Signer } from 'aws4fetch';
 import { type Dispatcher, request } from 'undici';
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
 
 export interface S3Place {
 	readonly bucket: string;

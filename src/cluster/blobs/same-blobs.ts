@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
 import { type BlobStore, jsonBytes, readBlob } from '../../jobs/blobs.js';
 import { changeRecord, type Records } from '../records/records.js';
 

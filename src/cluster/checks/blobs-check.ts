@@ -3,9 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import { access, constants, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
+import { withoutSecrets } from '../../core/optional-packages.js';
 import { type BlobStore, readBlob } from '../../jobs/blobs.js';
-import { withoutSecrets } from '../../optional-packages.js';
 import { openBlobs } from '../blobs/open-blobs.js';
 import { foreignStore } from '../blobs/same-blobs.js';
 import type { Records } from '../records/records.js';

@@ -1,8 +1,8 @@
 /** The checks by `earshot doctor` of the queue and the blob store that machines share. */
 
-import { systemClock } from '../../clock.js';
-import { reasonOf } from '../../errors.js';
-import { withoutSecrets } from '../../optional-packages.js';
+import { systemClock } from '../../core/clock.js';
+import { reasonOf } from '../../core/errors.js';
+import { withoutSecrets } from '../../core/optional-packages.js';
 import { Directory, type WorkerEntry } from '../directory.js';
 import type { Records } from '../records/records.js';
 import { checkBlobs } from './blobs-check.js';

@@ -2,8 +2,8 @@
  * tables. */
 
 import type { Client } from 'pg';
-import { reasonOf } from '../../errors.js';
-import { installed } from '../../optional-packages.js';
+import { reasonOf } from '../../core/errors.js';
+import { installed } from '../../core/optional-packages.js';
 import { bullSchema } from '../open-postgres.js';
 import { PostgresRecords, postgresSchema } from '../records/postgres-records.js';
 import type { CheckedQueue, SharedFinding } from './finding.js';

@@ -1,6 +1,6 @@
 /** Checks that a Redis, Valkey or compatible server keeps jobs safely. */
 
-import { installed } from '../../optional-packages.js';
+import { installed } from '../../core/optional-packages.js';
 import { RedisRecords } from '../records/redis-records.js';
 import type { CheckedQueue, SharedFinding } from './finding.js';
 

@@ -4,7 +4,7 @@
  * another one have no effect.
  */
 
-import type { WireError } from '../../errors.js';
+import type { WireError } from '../../core/errors.js';
 import type { BlobRef } from '../../jobs/blobs.js';
 import { groupSchema, maxAttempts, secondsUntilRetry, type Unit, type UnitGroup } from '../../jobs/queue.js';
 

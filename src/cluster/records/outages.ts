@@ -1,6 +1,6 @@
 /** Converts failures of the server behind the records into EarshotErrors: it is unreachable, or it is full. */
 
-import { EarshotError, isError } from '../../errors.js';
+import { EarshotError, isError } from '../../core/errors.js';
 import type { Records } from './records.js';
 
 const retryAfterSeconds = 5;

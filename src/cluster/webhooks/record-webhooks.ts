@@ -1,7 +1,7 @@
 /** Webhook storage that all gateways of a cluster share, in its records. */
 
-import type { Clock } from '../../clock.js';
-import { EarshotError } from '../../errors.js';
+import type { Clock } from '../../core/clock.js';
+import { EarshotError } from '../../core/errors.js';
 import type { DeliveryLead, WebhookStorage } from '../../webhooks/storage.js';
 import type { Records } from '../records/records.js';
 import { Role } from '../role.js';

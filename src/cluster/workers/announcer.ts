@@ -1,7 +1,7 @@
 /** Announces this worker's models and load to the other machines, every two seconds. */
 
 import { availableParallelism } from 'node:os';
-import type { Clock } from '../../clock.js';
+import type { Clock } from '../../core/clock.js';
 import type { ModelPool } from '../../pool/model-pool.js';
 import { announceEveryMs, type Directory, type WorkerEntry } from '../directory.js';
 import { clusterProtocol } from './protocol.js';

@@ -1,12 +1,12 @@
 /** Presents all models of a cluster as one pool: recordings are sent over HTTP to a worker with a free slot, which
  * returns their events. */
 
-import type { Clock } from '../../clock.js';
-import { asEarshotError, EarshotError, fromWire } from '../../errors.js';
+import type { Clock } from '../../core/clock.js';
+import { asEarshotError, EarshotError, fromWire } from '../../core/errors.js';
+import type { ModelInfo } from '../../core/speech/model-info.js';
+import type { TranscriptEvent } from '../../core/speech/transcript.js';
 import type { Lease, ListedModel, ModelPool } from '../../pool/model-pool.js';
 import type { Readiness } from '../../pool/readiness.js';
-import type { ModelInfo } from '../../speech/model-info.js';
-import type { TranscriptEvent } from '../../speech/transcript.js';
 import { chooseWorker } from '../core/placing.js';
 import type { Directory, WorkerEntry } from '../directory.js';
 import type { QueuedRequests, RequestWork } from './queued-requests.js';

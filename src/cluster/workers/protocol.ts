@@ -1,7 +1,7 @@
 /** The HTTP protocol between gateways and workers. */
 
-import type { WireError } from '../../errors.js';
-import type { TranscriptEvent } from '../../speech/transcript.js';
+import type { WireError } from '../../core/errors.js';
+import type { TranscriptEvent } from '../../core/speech/transcript.js';
 
 /** A worker rejects requests with another version. */
 export const clusterProtocol = 1;

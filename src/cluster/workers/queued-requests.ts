@@ -2,19 +2,19 @@
  * room now. */
 
 import { createReadStream } from 'node:fs';
-import type { Clock } from '../../clock.js';
-import { EarshotError, fromWire } from '../../errors.js';
+import type { Clock } from '../../core/clock.js';
+import { EarshotError, fromWire } from '../../core/errors.js';
+import { finished } from '../../core/speech/assemble.js';
+import type { PipelineEvent } from '../../core/speech/events.js';
+import type { TranscribeOptions } from '../../core/speech/options.js';
+import type { Recording } from '../../core/speech/recording.js';
+import type { TranscriptEvent } from '../../core/speech/transcript.js';
 import { type BlobRef, type BlobStore, readBlob } from '../../jobs/blobs.js';
 import type { RequestResultBlob } from '../../jobs/contents.js';
 import { encodeOptions } from '../../jobs/encode-options.js';
 import { blobNames, newJobId } from '../../jobs/job.js';
 import { type JobQueue, requestSchema, type Unit } from '../../jobs/queue.js';
 import { estimatedSeconds } from '../../server/request/admission.js';
-import { finished } from '../../speech/assemble.js';
-import type { PipelineEvent } from '../../speech/events.js';
-import type { TranscribeOptions } from '../../speech/options.js';
-import type { Recording } from '../../speech/recording.js';
-import type { TranscriptEvent } from '../../speech/transcript.js';
 import type { Directory } from '../directory.js';
 import type { Records } from '../records/records.js';
 

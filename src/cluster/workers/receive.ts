@@ -1,12 +1,12 @@
 /** Receives the body of a recording that a gateway sends: the options, then the recording. */
 
 import type { IncomingMessage } from 'node:http';
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
+import type { TranscribeOptions } from '../../core/speech/options.js';
+import type { Recording } from '../../core/speech/recording.js';
 import { decodeOptions } from '../../jobs/encode-options.js';
 import { storeBody } from '../../server/upload/body.js';
 import type { UploadLimits } from '../../server/upload/limits.js';
-import type { TranscribeOptions } from '../../speech/options.js';
-import type { Recording } from '../../speech/recording.js';
 import { maxOptionsBytes, optionsHeader } from './protocol.js';
 
 export interface DirectRecording {

@@ -2,11 +2,11 @@
 
 import { createReadStream } from 'node:fs';
 import { Agent, type Dispatcher, request } from 'undici';
-import { codeOf, EarshotError, fromWire, isError, type WireError } from '../../errors.js';
+import { codeOf, EarshotError, fromWire, isError, type WireError } from '../../core/errors.js';
+import type { ModelInfo } from '../../core/speech/model-info.js';
+import type { TranscribeOptions } from '../../core/speech/options.js';
+import type { Recording } from '../../core/speech/recording.js';
 import { encodeOptions } from '../../jobs/encode-options.js';
-import type { ModelInfo } from '../../speech/model-info.js';
-import type { TranscribeOptions } from '../../speech/options.js';
-import type { Recording } from '../../speech/recording.js';
 import {
 	aliveEveryMs,
 	clusterPaths,

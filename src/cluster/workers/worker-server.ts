@@ -2,9 +2,9 @@
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Clock } from '../../clock.js';
-import { asEarshotError, EarshotError, errorCodes, toWire } from '../../errors.js';
-import type { Metrics } from '../../metrics.js';
+import type { Clock } from '../../core/clock.js';
+import { asEarshotError, EarshotError, errorCodes, toWire } from '../../core/errors.js';
+import type { Metrics } from '../../core/metrics.js';
 import type { ModelPool } from '../../pool/model-pool.js';
 import { watchRate } from '../../server/request/minimum-rate.js';
 import { UploadBudget } from '../../server/upload/budget.js';

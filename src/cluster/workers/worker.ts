@@ -2,16 +2,16 @@
  * pool. */
 
 import { networkInterfaces } from 'node:os';
-import type { Clock } from '../../clock.js';
-import { isLoopback } from '../../config/addresses.js';
-import { createTempFolder, type TempFolder } from '../../disk/temp-folder.js';
-import { reasonOf } from '../../errors.js';
+import type { Clock } from '../../core/clock.js';
+import { isLoopback } from '../../core/config/addresses.js';
+import { createTempFolder, type TempFolder } from '../../core/disk/temp-folder.js';
+import { reasonOf } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
+import type { Metrics } from '../../core/metrics.js';
 import { JobService } from '../../jobs/job-service.js';
 import { defaultJobRetention } from '../../jobs/outcome.js';
-import { JobWorker, type JobWorkerOptions } from '../../jobs/worker/job-worker.js';
-import type { Log } from '../../log.js';
-import type { Metrics } from '../../metrics.js';
 import type { ModelPool } from '../../pool/model-pool.js';
+import { JobWorker, type JobWorkerOptions } from '../../server/job-worker/job-worker.js';
 import type { Cluster } from '../open-cluster.js';
 import { Announcer, defaultSlots } from './announcer.js';
 import { clusterKey } from './key.js';

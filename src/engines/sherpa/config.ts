@@ -1,9 +1,9 @@
 /** Builds the configuration of sherpa-onnx's recognizer from a model's entry. */
 
 import path from 'node:path';
+import { packageRoot } from '../../core/paths.js';
 import type { Family } from '../../models/types/family.js';
 import type { SherpaType } from '../../models/types/types.js';
-import { packageRoot } from '../../paths.js';
 
 export interface SherpaSettings {
 	readonly id: string;

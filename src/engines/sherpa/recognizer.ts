@@ -2,13 +2,13 @@
 
 import type { Model, RawResult, SherpaClipOptions, SherpaInfo } from '../../../binding.js';
 import { guarded, transcribeBatch } from '../../addon/addon.js';
-import { EarshotError } from '../../errors.js';
-import { languageName } from '../../languages.js';
+import { EarshotError } from '../../core/errors.js';
+import { languageName } from '../../core/languages.js';
+import type { Clip, ClipResult } from '../../core/speech/clip.js';
+import type { ModelInfo } from '../../core/speech/model-info.js';
+import type { RecognizeOptions } from '../../core/speech/options.js';
 import { defaultLanguage, sherpaCapabilities, takesHotwords } from '../../models/types/capabilities.js';
 import type { Family } from '../../models/types/family.js';
-import type { Clip, ClipResult } from '../../speech/clip.js';
-import type { ModelInfo } from '../../speech/model-info.js';
-import type { RecognizeOptions } from '../../speech/options.js';
 import type { Batch, Engine, Limits } from '../engine.js';
 import { providerOf, type SherpaSettings } from './config.js';
 import { asRefusal, resultOf } from './result.js';

@@ -1,11 +1,11 @@
 /** Converts the library's result for a clip, and failures that the request caused. */
 
 import type { RawResult } from '../../../binding.js';
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
+import type { Clip, ClipResult, ClipSegment } from '../../core/speech/clip.js';
+import type { RecognizeOptions } from '../../core/speech/options.js';
+import { startsUnspaced } from '../../core/speech/text.js';
 import type { Family } from '../../models/types/family.js';
-import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
-import type { RecognizeOptions } from '../../speech/options.js';
-import { startsUnspaced } from '../../speech/text.js';
 import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from '../tokens.js';
 
 /** `fallback`: the language if neither the model nor the request gives one. */

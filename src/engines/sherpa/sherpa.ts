@@ -2,7 +2,7 @@
 
 import type { Model, SherpaClipOptions, SherpaInfo, StreamingModel } from '../../../binding.js';
 import { addon, guarded } from '../../addon/addon.js';
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
 import type { Family } from '../../models/types/family.js';
 import { familyOf } from '../../models/types/types.js';
 import type { Engine } from '../engine.js';

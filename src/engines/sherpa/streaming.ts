@@ -2,9 +2,9 @@
 
 import type { RawResult, StreamingModel } from '../../../binding.js';
 import { fromNative, guarded } from '../../addon/addon.js';
+import type { RecognizeOptions } from '../../core/speech/options.js';
+import { sampleRate } from '../../core/speech/pcm.js';
 import type { Family } from '../../models/types/family.js';
-import type { RecognizeOptions } from '../../speech/options.js';
-import { sampleRate } from '../../speech/pcm.js';
 import type { SpeechStream, StreamingEngine } from '../engine.js';
 import type { SherpaSettings } from './config.js';
 import { type ModelTraits, SherpaEngine } from './recognizer.js';

@@ -4,7 +4,7 @@
  * transcribed again with the whole window. Pure.
  */
 
-import { levelFrameSeconds, rmsOf, sampleRate } from '../../speech/pcm.js';
+import { levelFrameSeconds, rmsOf, sampleRate } from '../../core/speech/pcm.js';
 
 /** Encoder positions per second: one per 20 ms. */
 export const positionsPerSecond = 50;

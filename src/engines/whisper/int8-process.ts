@@ -1,6 +1,6 @@
 /** Entry point of the process that converts one ggml file to 8-bit weights and reports the outcome. */
 
-import { codeOf } from '../../errors.js';
+import { codeOf } from '../../core/errors.js';
 import type { Int8Outcome } from './int8-store.js';
 import { writeInt8 } from './int8-weights.js';
 

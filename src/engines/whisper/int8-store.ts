@@ -6,9 +6,9 @@ import { existsSync, realpathSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { childEnvironment } from '../../config/environment.js';
-import { type Disk, diskFailure, makeFolder, realDisk, renameOver } from '../../disk/disk.js';
-import { codeOf, EarshotError, reasonOf } from '../../errors.js';
+import { childEnvironment } from '../../core/config/environment.js';
+import { type Disk, diskFailure, makeFolder, realDisk, renameOver } from '../../core/disk/disk.js';
+import { codeOf, EarshotError, reasonOf } from '../../core/errors.js';
 import { Int8Files, int8Suffix } from '../../models/store/int8-files.js';
 import { type Int8Layout, int8Layout, int8SourceOf, isUpToDate } from './int8-weights.js';
 

@@ -2,8 +2,8 @@
 
 import { access, constants, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder } from '../../disk/disk.js';
-import { EarshotError, reasonOf } from '../../errors.js';
+import { makeFolder } from '../../core/disk/disk.js';
+import { EarshotError, reasonOf } from '../../core/errors.js';
 
 /**
  * Creates the folder if it is missing. `undefined` if none is set. Throws `config_invalid` if it cannot be written, or the

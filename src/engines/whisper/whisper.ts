@@ -2,14 +2,14 @@
 
 import type { RawResult, WhisperModel } from '../../../binding.js';
 import { addon, guarded, transcribeBatch } from '../../addon/addon.js';
-import type { ModelOptions } from '../../config/resolve.js';
-import { EarshotError } from '../../errors.js';
+import type { ModelOptions } from '../../core/config/resolve.js';
+import { EarshotError } from '../../core/errors.js';
+import type { Clip, ClipResult, ClipSegment } from '../../core/speech/clip.js';
+import type { ModelInfo } from '../../core/speech/model-info.js';
+import type { RecognizeOptions } from '../../core/speech/options.js';
+import { compressionRatios } from '../../core/speech/text.js';
+import type { Word } from '../../core/speech/transcript.js';
 import { parakeetCapabilities, whisperCapabilities } from '../../models/types/capabilities.js';
-import type { Clip, ClipResult, ClipSegment } from '../../speech/clip.js';
-import type { ModelInfo } from '../../speech/model-info.js';
-import type { RecognizeOptions } from '../../speech/options.js';
-import { compressionRatios } from '../../speech/text.js';
-import type { Word } from '../../speech/transcript.js';
 import type { Batch, Engine, Limits } from '../engine.js';
 import { hasLogprobs, hasTimes, logprobsOf, textOf, wordsOf } from '../tokens.js';
 import { contextFor, missesSound } from './audio-context.js';

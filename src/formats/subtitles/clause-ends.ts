@@ -1,6 +1,6 @@
 /** Where a line or a cue may end: after punctuation, else before a conjunction, never after an article. Pure. */
 
-import { startsUnspaced, unspacedCharacter } from '../../speech/text.js';
+import { startsUnspaced, unspacedCharacter } from '../../core/speech/text.js';
 import type { TimedWord } from './timed-words.js';
 
 /** Costs of a cut, in proportion to each other. */

@@ -1,6 +1,6 @@
 /** Cuts the words of a transcript into the cues and lines of subtitles. Pure. */
 
-import { labelOf, type Segment, type Transcript } from '../../speech/transcript.js';
+import { labelOf, type Segment, type Transcript } from '../../core/speech/transcript.js';
 import { bySpeaker } from './by-speaker.js';
 import { cutCost } from './clause-ends.js';
 import { type Cue, type CueLines, startOf, timedCues } from './cue-times.js';

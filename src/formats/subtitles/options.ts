@@ -1,7 +1,7 @@
 /** The options of subtitles, their check, and the resulting layout. Pure. */
 
-import { EarshotError, expected } from '../../errors.js';
-import type { ModelInfo } from '../../speech/model-info.js';
+import { EarshotError, expected } from '../../core/errors.js';
+import type { ModelInfo } from '../../core/speech/model-info.js';
 
 /** Values of `subtitles`. */
 export const subtitlePresets = ['broadcast'] as const;

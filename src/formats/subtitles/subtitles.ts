@@ -1,6 +1,6 @@
 /** A transcript as SubRip (SRT) or WebVTT subtitles. */
 
-import { labelOf, type Segment, type Transcript } from '../../speech/transcript.js';
+import { labelOf, type Segment, type Transcript } from '../../core/speech/transcript.js';
 import type { Cue } from './cue-times.js';
 import { cuesOf } from './cues.js';
 import { layoutOf, type SubtitleOptions } from './options.js';

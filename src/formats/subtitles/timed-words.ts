@@ -1,7 +1,7 @@
 /** The words of a transcript with their times, from which subtitles are laid out. Pure. */
 
-import { unspacedCharacter } from '../../speech/text.js';
-import type { Segment } from '../../speech/transcript.js';
+import { unspacedCharacter } from '../../core/speech/text.js';
+import type { Segment } from '../../core/speech/transcript.js';
 import { widthOf } from './width.js';
 
 /** A word with its punctuation, which is never cut. */

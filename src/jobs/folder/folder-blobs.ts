@@ -4,10 +4,10 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readdir, rmdir, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder, renameOver } from '../../disk/disk.js';
-import { isInnerPath } from '../../disk/inner-path.js';
-import { replaceFile, syncFolder, unfinishedName } from '../../disk/replace-file.js';
-import { codeOf, EarshotError } from '../../errors.js';
+import { makeFolder, renameOver } from '../../core/disk/disk.js';
+import { isInnerPath } from '../../core/disk/inner-path.js';
+import { replaceFile, syncFolder, unfinishedName } from '../../core/disk/replace-file.js';
+import { codeOf, EarshotError } from '../../core/errors.js';
 import type { BlobRange, BlobRef, BlobStore, StoredBlob } from '../blobs.js';
 
 /** Several machines may share the folder. It is created with the first blob. */

@@ -1,7 +1,7 @@
 /** Job storage of a single server in one folder: store, queue and blobs. */
 
-import type { Clock } from '../../clock.js';
-import { makeFolder } from '../../disk/disk.js';
+import type { Clock } from '../../core/clock.js';
+import { makeFolder } from '../../core/disk/disk.js';
 import type { JobStorage } from '../storage.js';
 import { FolderBlobs } from './folder-blobs.js';
 import { lockFolder } from './folder-lock.js';

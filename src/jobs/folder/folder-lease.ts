@@ -1,8 +1,8 @@
 /** A lease of a unit in this process. No other process can lease the unit, so the lease is lost only with the job or
  * the queue. */
 
-import type { EarshotError, WireError } from '../../errors.js';
-import type { ClipEvent } from '../../speech/events.js';
+import type { EarshotError, WireError } from '../../core/errors.js';
+import type { ClipEvent } from '../../core/speech/events.js';
 import type { BlobRef } from '../blobs.js';
 import { type JobEvent, secondsUntilRetry, type Unit, type UnitLease } from '../queue.js';
 import type { UnitEntry } from './unit-entry.js';

@@ -2,9 +2,9 @@
 
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type Lock, takeLock } from '../../disk/lock.js';
-import { isAlive, processScope } from '../../disk/process-alive.js';
-import { EarshotError } from '../../errors.js';
+import { type Lock, takeLock } from '../../core/disk/lock.js';
+import { isAlive, processScope } from '../../core/disk/process-alive.js';
+import { EarshotError } from '../../core/errors.js';
 
 interface Owner {
 	readonly pid: number;

@@ -2,10 +2,10 @@
 
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { Clock } from '../../clock.js';
-import { makeFolder } from '../../disk/disk.js';
-import { EarshotError, type WireError } from '../../errors.js';
-import type { ClipEvent } from '../../speech/events.js';
+import type { Clock } from '../../core/clock.js';
+import { makeFolder } from '../../core/disk/disk.js';
+import { EarshotError, type WireError } from '../../core/errors.js';
+import type { ClipEvent } from '../../core/speech/events.js';
 import type {
 	JobEvent,
 	JobProgress,

@@ -2,9 +2,9 @@
 
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder } from '../../disk/disk.js';
-import { replaceFile, syncFolder } from '../../disk/replace-file.js';
-import { codeOf, EarshotError } from '../../errors.js';
+import { makeFolder } from '../../core/disk/disk.js';
+import { replaceFile, syncFolder } from '../../core/disk/replace-file.js';
+import { codeOf, EarshotError } from '../../core/errors.js';
 import { asJob, changed, isFinished, isJobId, type Job, type JobPatch, jobStatuses } from '../job.js';
 import type { Created, JobFilter, JobPage, JobStore, JobUsage } from '../store.js';
 

@@ -1,6 +1,6 @@
 /** A unit in the folder queue, with its state in memory. */
 
-import { EarshotError, toWire, type WireError } from '../../errors.js';
+import { EarshotError, toWire, type WireError } from '../../core/errors.js';
 import type { BlobRef } from '../blobs.js';
 import { maxAttempts, type Unit, type UnitState } from '../queue.js';
 import type { UnitHistory, UnitJournal } from './unit-journal.js';

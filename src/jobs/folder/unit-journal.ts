@@ -1,9 +1,9 @@
 /** Journal of a unit, one JSON line per event: `<folder>/<job id>/part-<n>.jsonl`. A truncated last line is ignored. */
 
 import { type FileHandle, open, readFile, truncate } from 'node:fs/promises';
-import type { WireError } from '../../errors.js';
-import { codeOf } from '../../errors.js';
-import type { ClipEvent } from '../../speech/events.js';
+import type { WireError } from '../../core/errors.js';
+import { codeOf } from '../../core/errors.js';
+import type { ClipEvent } from '../../core/speech/events.js';
 import type { BlobRef } from '../blobs.js';
 import type { Unit } from '../queue.js';
 

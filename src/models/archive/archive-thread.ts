@@ -1,7 +1,7 @@
 /** Worker thread that unpacks one archive and posts the result. */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { codeOf } from '../../errors.js';
+import { codeOf } from '../../core/errors.js';
 import type { Unpacked } from './archive.js';
 import { BadArchive, type UnpackLimits, unpackBlocking } from './unpack.js';
 

@@ -3,8 +3,8 @@
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { diskFailure } from '../../disk/disk.js';
-import { EarshotError } from '../../errors.js';
+import { diskFailure } from '../../core/disk/disk.js';
+import { EarshotError } from '../../core/errors.js';
 import { BadArchive, defaultLimits, type UnpackLimits } from './unpack.js';
 
 /** The message that the worker thread posts. */

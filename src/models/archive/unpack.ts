@@ -7,7 +7,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { ReadEntry, Unpack } from 'tar';
-import { makeFolder } from '../../disk/disk.js';
+import { makeFolder } from '../../core/disk/disk.js';
 
 export interface UnpackLimits {
 	/** Total unpacked size. */

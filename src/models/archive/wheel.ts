@@ -6,8 +6,8 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import type { Entry, ZipFile } from 'yauzl';
-import { makeFolder } from '../../disk/disk.js';
-import { codeOf } from '../../errors.js';
+import { makeFolder } from '../../core/disk/disk.js';
+import { codeOf } from '../../core/errors.js';
 import { archiveFailure } from './archive.js';
 import { BadArchive, defaultLimits, type UnpackLimits } from './unpack.js';
 

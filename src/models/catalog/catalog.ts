@@ -1,7 +1,7 @@
 /** The catalog: every model that can be pulled. */
 
-import { languageCandidates } from '../../languages.js';
-import { diarizationType } from '../../speech/model-info.js';
+import { languageCandidates } from '../../core/languages.js';
+import { diarizationType } from '../../core/speech/model-info.js';
 import { isGgmlType, isSherpaType } from '../types/types.js';
 import { keysOf, nameKey, similarNames } from './names.js';
 import { builtInModels } from './parse.js';

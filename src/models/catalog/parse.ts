@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
-import { EarshotError } from '../../errors.js';
-import { packageRoot } from '../../paths.js';
+import { EarshotError } from '../../core/errors.js';
+import { packageRoot } from '../../core/paths.js';
 import { memoryOf } from '../types/memory.js';
 import { isGgmlType } from '../types/types.js';
 import { checkCatalog } from './schema.js';

@@ -1,7 +1,7 @@
 /** Validates catalog entries; every mistake is a sentence. Pure. */
 
-import { isInnerPath } from '../../disk/inner-path.js';
-import { isRecord } from '../../is-record.js';
+import { isInnerPath } from '../../core/disk/inner-path.js';
+import { isRecord } from '../../core/is-record.js';
 import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';
 import { type CatalogModel, type CatalogSource, engines, features, speeds, uses } from './types.js';
 

@@ -2,9 +2,9 @@
 
 import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { earshot } from '../../command-line.js';
-import { realDisk } from '../../disk/disk.js';
-import { EarshotError } from '../../errors.js';
+import { earshot } from '../../core/command-line.js';
+import { realDisk } from '../../core/disk/disk.js';
+import { EarshotError } from '../../core/errors.js';
 import type { CatalogArchive, CatalogFile } from '../catalog/types.js';
 import type { PullPlan } from '../registry/pull-plan.js';
 import { digestOf, exists, linkOrCopy } from '../store/store.js';

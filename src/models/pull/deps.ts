@@ -1,6 +1,6 @@
 /** The dependencies of a pull, and the progress it reports. */
 
-import type { Disk } from '../../disk/disk.js';
+import type { Disk } from '../../core/disk/disk.js';
 import type { Manifest, Store } from '../store/store.js';
 import type { Tuning } from './download.js';
 import type { NetworkSettings } from './network.js';

@@ -5,8 +5,8 @@
 
 import path from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
-import { type Disk, diskFailure, renameOver } from '../../disk/disk.js';
-import { codeOf, EarshotError } from '../../errors.js';
+import { type Disk, diskFailure, renameOver } from '../../core/disk/disk.js';
+import { codeOf, EarshotError } from '../../core/errors.js';
 import { type Network, Refusal, type Reply } from './network.js';
 import { type DownloadRange, PartFile } from './part-file.js';
 import {

@@ -2,8 +2,8 @@
 
 import { rootCertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
-import type { NetworkEnvironment } from '../../config/environment.js';
-import { EarshotError } from '../../errors.js';
+import type { NetworkEnvironment } from '../../core/config/environment.js';
+import { EarshotError } from '../../core/errors.js';
 
 export interface NetworkSettings extends NetworkEnvironment {
 	/** '' = none. */

@@ -4,9 +4,9 @@
  */
 
 import { readFile } from 'node:fs/promises';
-import type { PipEnvironment } from '../../config/environment.js';
-import { EarshotError } from '../../errors.js';
-import { isRecord } from '../../is-record.js';
+import type { PipEnvironment } from '../../core/config/environment.js';
+import { EarshotError } from '../../core/errors.js';
+import { isRecord } from '../../core/is-record.js';
 import { type Network, Refusal, type Reply } from './network.js';
 
 export interface PackageIndex {

@@ -2,7 +2,7 @@
 
 import { createHash, type Hash } from 'node:crypto';
 import { lstat, readFile, rm, writeFile } from 'node:fs/promises';
-import { type Disk, type DiskFile, renameOver } from '../../disk/disk.js';
+import { type Disk, type DiskFile, renameOver } from '../../core/disk/disk.js';
 
 export interface DownloadRange {
 	readonly start: number;

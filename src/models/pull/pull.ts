@@ -2,9 +2,9 @@
 
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { diskFailure, makeFolder, realDisk, renameOver } from '../../disk/disk.js';
-import { type Lock, takeLock } from '../../disk/lock.js';
-import { EarshotError } from '../../errors.js';
+import { diskFailure, makeFolder, realDisk, renameOver } from '../../core/disk/disk.js';
+import { type Lock, takeLock } from '../../core/disk/lock.js';
+import { EarshotError } from '../../core/errors.js';
 import { unpack } from '../archive/archive.js';
 import type { CatalogArchive, CatalogFile } from '../catalog/types.js';
 import { bytesOnDisk, type PullPlan } from '../registry/pull-plan.js';

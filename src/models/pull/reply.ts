@@ -1,6 +1,6 @@
 /** Reads the head of a server's reply to a download: its size and range, and whether to retry. */
 
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
 import { Refusal, type Reply } from './network.js';
 import type { DownloadRange, PartFile } from './part-file.js';
 

@@ -2,8 +2,8 @@
 
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { diskFailure, makeFolder, realDisk, renameOver } from '../../disk/disk.js';
-import { EarshotError } from '../../errors.js';
+import { diskFailure, makeFolder, realDisk, renameOver } from '../../core/disk/disk.js';
+import { EarshotError } from '../../core/errors.js';
 import { BadCtranslate2 } from '../../model-files/ctranslate2-file.js';
 import { convertCtranslate2, openCtranslate2 } from '../../model-files/ctranslate2-folder.js';
 import { ctranslate2Names } from '../../model-files/ctranslate2-names.js';

@@ -1,6 +1,6 @@
 /** Tracks the pulls of this process: one per model, shared by all callers. */
 
-import { asEarshotError, type EarshotError } from '../../errors.js';
+import { asEarshotError, type EarshotError } from '../../core/errors.js';
 import type { Manifest } from '../store/store.js';
 import type { PullProgress } from './deps.js';
 

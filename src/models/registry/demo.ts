@@ -1,7 +1,7 @@
 /** The bundled demo model of spoken English digits, so that a fresh install can transcribe without a download. */
 
 import path from 'node:path';
-import { earshot } from '../../command-line.js';
+import { earshot } from '../../core/command-line.js';
 import type { ModelEntry } from './entry.js';
 
 export const demoId = 'demo-digits';

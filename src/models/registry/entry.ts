@@ -1,6 +1,6 @@
 /** A model that this machine can serve, as plain data that is sent to a runner. */
 
-import type { diarizationType } from '../../speech/model-info.js';
+import type { diarizationType } from '../../core/speech/model-info.js';
 import type { GgmlType, SherpaType } from '../types/types.js';
 
 interface EntryBase {

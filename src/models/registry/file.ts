@@ -2,11 +2,11 @@
 
 import { readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
-import type { SettingTexts } from '../../config/settings.js';
-import { diskFailure, makeFolder } from '../../disk/disk.js';
-import { takeLock } from '../../disk/lock.js';
-import { codeOf, EarshotError } from '../../errors.js';
+import { environmentSource, flagSource, resolveConfig } from '../../core/config/resolve.js';
+import type { SettingTexts } from '../../core/config/settings.js';
+import { diskFailure, makeFolder } from '../../core/disk/disk.js';
+import { takeLock } from '../../core/disk/lock.js';
+import { codeOf, EarshotError } from '../../core/errors.js';
 import { writeWhole } from '../store/store.js';
 import { freshRegistry } from './edit.js';
 import { parseRegistry } from './parse.js';

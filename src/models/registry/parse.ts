@@ -3,13 +3,13 @@
 
 import path from 'node:path';
 import { isScalar, LineCounter, type Node, parseDocument } from 'yaml';
-import type { SettingSource } from '../../config/resolve.js';
-import { modelOptionNames } from '../../config/scopes.js';
-import { fileKeyOf, type SettingTexts, settingNames, settings } from '../../config/settings.js';
-import { keepAlive } from '../../config/values.js';
-import { isInnerPath } from '../../disk/inner-path.js';
-import { EarshotError } from '../../errors.js';
-import { diarizationType } from '../../speech/model-info.js';
+import type { SettingSource } from '../../core/config/resolve.js';
+import { modelOptionNames } from '../../core/config/scopes.js';
+import { fileKeyOf, type SettingTexts, settingNames, settings } from '../../core/config/settings.js';
+import { keepAlive } from '../../core/config/values.js';
+import { isInnerPath } from '../../core/disk/inner-path.js';
+import { EarshotError } from '../../core/errors.js';
+import { diarizationType } from '../../core/speech/model-info.js';
 import type { Family, OptionRule } from '../types/family.js';
 import { familyOf, isGgmlType, isSherpaType, modelTypes, parakeetType, whisperType } from '../types/types.js';
 import { type EntryDownload, isModelId, type ModelEntry, modelIdRule } from './entry.js';

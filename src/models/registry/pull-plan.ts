@@ -1,9 +1,9 @@
 /** Plans a pull: which files to download, from the catalog or from `download` in models.yaml. Pure. */
 
 import path from 'node:path';
-import { earshot } from '../../command-line.js';
-import type { Config } from '../../config/settings.js';
-import { EarshotError } from '../../errors.js';
+import { earshot } from '../../core/command-line.js';
+import type { Config } from '../../core/config/settings.js';
+import { EarshotError } from '../../core/errors.js';
 import { type Catalog, isServable } from '../catalog/catalog.js';
 import type { CatalogArchive, CatalogFile, CatalogModel, CatalogSource, Licence } from '../catalog/types.js';
 import type { ModelEntry } from './entry.js';

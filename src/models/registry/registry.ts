@@ -1,12 +1,12 @@
 /** Loads the registry: settings and models of models.yaml, and the demo model. */
 
 import { existsSync, statSync } from 'node:fs';
-import { earshot } from '../../command-line.js';
-import { environmentSource, flagSource, resolveConfig } from '../../config/resolve.js';
-import type { Config, SettingTexts } from '../../config/settings.js';
-import { readTextUpTo } from '../../disk/disk.js';
-import { codeOf, EarshotError, shortened } from '../../errors.js';
-import { diarizationType } from '../../speech/model-info.js';
+import { earshot } from '../../core/command-line.js';
+import { environmentSource, flagSource, resolveConfig } from '../../core/config/resolve.js';
+import type { Config, SettingTexts } from '../../core/config/settings.js';
+import { readTextUpTo } from '../../core/disk/disk.js';
+import { codeOf, EarshotError, shortened } from '../../core/errors.js';
+import { diarizationType } from '../../core/speech/model-info.js';
 import { Catalog, isServable } from '../catalog/catalog.js';
 import { maxCatalogBytes, maxYamlBytes, parseCatalog } from '../catalog/parse.js';
 import { demoEntry } from './demo.js';

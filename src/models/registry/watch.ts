@@ -2,9 +2,9 @@
 
 import { type FSWatcher, readFileSync, unwatchFile, watch, watchFile } from 'node:fs';
 import path from 'node:path';
-import type { SettingTexts } from '../../config/settings.js';
-import { asEarshotError } from '../../errors.js';
-import type { Log } from '../../log.js';
+import type { SettingTexts } from '../../core/config/settings.js';
+import { asEarshotError } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
 import type { ModelEntry } from './entry.js';
 import { canBePulled } from './pull-plan.js';
 import { findEntry, isInstalled, loadRegistry, type ModelRegistry, missing } from './registry.js';

@@ -2,8 +2,8 @@
 
 import path from 'node:path';
 import { isMap, isScalar, type LineCounter, type Node, type YAMLMap } from 'yaml';
-import { Expectation } from '../../config/values.js';
-import { EarshotError } from '../../errors.js';
+import { Expectation } from '../../core/config/values.js';
+import { EarshotError } from '../../core/errors.js';
 
 /** Why an entry or an alias of models.yaml cannot be served. */
 export interface Problem {

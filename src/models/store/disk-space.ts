@@ -2,8 +2,8 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Disk } from '../../disk/disk.js';
-import { EarshotError } from '../../errors.js';
+import type { Disk } from '../../core/disk/disk.js';
+import { EarshotError } from '../../core/errors.js';
 import { filesBelow, type Store } from './store.js';
 
 /** Disk space left free for other programs. */

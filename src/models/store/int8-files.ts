@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { takeLock } from '../../disk/lock.js';
+import { takeLock } from '../../core/disk/lock.js';
 
 export const int8Suffix = '.safetensors';
 

@@ -7,9 +7,9 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { access, constants, copyFile, link, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder, renameOver } from '../../disk/disk.js';
-import { isInnerPath } from '../../disk/inner-path.js';
-import { EarshotError } from '../../errors.js';
+import { makeFolder, renameOver } from '../../core/disk/disk.js';
+import { isInnerPath } from '../../core/disk/inner-path.js';
+import { EarshotError } from '../../core/errors.js';
 
 export interface StoredFile {
 	/** Below the model's folder, with forward slashes. */

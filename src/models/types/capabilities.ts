@@ -1,6 +1,6 @@
 /** The capabilities of each model type. Engines report them for a loaded model, `models/capabilities.ts` for others. */
 
-import type { Capabilities } from '../../speech/model-info.js';
+import type { Capabilities } from '../../core/speech/model-info.js';
 import type { Family } from './family.js';
 
 /** `languages`: codes, in the model's order; only `en` for an English-only model. */

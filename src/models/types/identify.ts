@@ -2,7 +2,7 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
 import { specificationOf } from '../../model-files/ctranslate2-file.js';
 import { ctranslate2Model } from '../../model-files/ctranslate2-names.js';
 import { NotOnnx } from '../../model-files/onnx-fields.js';

@@ -1,9 +1,9 @@
 /** Finds the two networks of diarization in a folder, by their metadata. */
 
 import path from 'node:path';
+import { diarizationType } from '../../core/speech/model-info.js';
 import { NotOnnx } from '../../model-files/onnx-fields.js';
 import { readOnnx } from '../../model-files/onnx-file.js';
-import { diarizationType } from '../../speech/model-info.js';
 import { namesIn } from './folder.js';
 import type { IdentifiedModel } from './identify.js';
 

@@ -1,7 +1,7 @@
 /** Runs audio that arrives in pieces through the pipeline for recordings. */
 
-import type { ChunkingOptions, RecognizeOptions } from '../../speech/options.js';
-import type { TokenLogprob } from '../../speech/transcript.js';
+import type { ChunkingOptions, RecognizeOptions } from '../../core/speech/options.js';
+import type { TokenLogprob } from '../../core/speech/transcript.js';
 import type { PipelineHooks, PipelineParts } from '../parts.js';
 import { runPipeline } from '../pipeline.js';
 import type { StreamTime } from './model-time.js';

@@ -3,9 +3,9 @@
  * the speech pauses, the turn so far is transcribed speculatively, so that its text is ready if the turn ends there.
  */
 
-import { GrowingText } from '../../live/growing-text.js';
-import type { ChunkingOptions, RecognizeOptions } from '../../speech/options.js';
-import { sampleRate } from '../../speech/pcm.js';
+import { GrowingText } from '../../core/live/growing-text.js';
+import type { ChunkingOptions, RecognizeOptions } from '../../core/speech/options.js';
+import { sampleRate } from '../../core/speech/pcm.js';
 import type { PipelineHooks, PipelineParts } from '../parts.js';
 import { ClipRun, type RunText } from './clip-run.js';
 import type { StreamTime } from './model-time.js';

@@ -1,7 +1,7 @@
 /** Divides live audio into frames of equal length, independent of the sizes in which it arrives. */
 
 import type { LiveInput, OpenLiveInput } from '../../audio/live-input.js';
-import type { LiveFormat } from '../../live/live.js';
+import type { LiveFormat } from '../../core/live/live.js';
 
 /** Frame length for voice activity detection: two windows of Silero, 64 ms. It is fixed, so that results do not depend
  * on message boundaries. */

@@ -5,9 +5,9 @@
  */
 
 import { levelled } from '../../audio/leveller.js';
-import { maxPartialSeconds, PartialSchedule } from '../../live/agreement.js';
-import type { RecognizeOptions } from '../../speech/options.js';
-import { sampleRate } from '../../speech/pcm.js';
+import { maxPartialSeconds, PartialSchedule } from '../../core/live/agreement.js';
+import type { RecognizeOptions } from '../../core/speech/options.js';
+import { sampleRate } from '../../core/speech/pcm.js';
 import { padded } from '../clip-queue.js';
 import type { PipelineParts } from '../parts.js';
 

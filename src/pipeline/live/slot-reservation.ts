@@ -1,6 +1,6 @@
 /** Reserves a slot for an open turn, which lapses while the turn receives no audio. */
 
-import { type Clock, systemClock } from '../../clock.js';
+import { type Clock, systemClock } from '../../core/clock.js';
 
 /** Longer than gaps between messages of a client that records. */
 const lapseMs = 5000;

@@ -1,11 +1,11 @@
 /** A turn on a streaming model, which transcribes during speech. */
 
+import { GrowingText } from '../../core/live/growing-text.js';
+import type { ClipResult } from '../../core/speech/clip.js';
+import type { RecognizeOptions } from '../../core/speech/options.js';
+import { sampleRate } from '../../core/speech/pcm.js';
+import type { TokenLogprob } from '../../core/speech/transcript.js';
 import type { PartialResult, SpeechStream } from '../../engines/engine.js';
-import { GrowingText } from '../../live/growing-text.js';
-import type { ClipResult } from '../../speech/clip.js';
-import type { RecognizeOptions } from '../../speech/options.js';
-import { sampleRate } from '../../speech/pcm.js';
-import type { TokenLogprob } from '../../speech/transcript.js';
 import type { StreamTime } from './model-time.js';
 import type { TurnListener, TurnWork } from './work.js';
 

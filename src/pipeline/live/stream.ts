@@ -2,9 +2,8 @@
 
 import type { OpenLiveInput } from '../../audio/live-input.js';
 import { SampleWindow } from '../../audio/sample-window.js';
-import type { SpeechStream } from '../../engines/engine.js';
-import { asEarshotError, EarshotError } from '../../errors.js';
-import { InOrder } from '../../live/in-order.js';
+import { asEarshotError, EarshotError } from '../../core/errors.js';
+import { InOrder } from '../../core/live/in-order.js';
 import {
 	type LiveCommand,
 	type LiveEvent,
@@ -12,10 +11,11 @@ import {
 	type LiveStream,
 	secondsOfBytes,
 	type TurnRules,
-} from '../../live/live.js';
-import { type TurnEvent, Turns } from '../../live/turns.js';
-import { type ChunkingOptions, defaultChunking, type RecognizeOptions } from '../../speech/options.js';
-import { sampleRate } from '../../speech/pcm.js';
+} from '../../core/live/live.js';
+import { type TurnEvent, Turns } from '../../core/live/turns.js';
+import { type ChunkingOptions, defaultChunking, type RecognizeOptions } from '../../core/speech/options.js';
+import { sampleRate } from '../../core/speech/pcm.js';
+import type { SpeechStream } from '../../engines/engine.js';
 import type { PipelineHooks, PipelineParts } from '../parts.js';
 import { ClipTurn } from './clip-turn.js';
 import { Frames } from './frames.js';

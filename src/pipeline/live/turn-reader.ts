@@ -1,8 +1,8 @@
 /** Presents the audio of a turn, which may not have ended, as a recording to read. */
 
 import type { AudioReader } from '../../audio/decode.js';
-import { EarshotError } from '../../errors.js';
-import { sampleRate } from '../../speech/pcm.js';
+import { EarshotError } from '../../core/errors.js';
+import { sampleRate } from '../../core/speech/pcm.js';
 
 export class TurnReader implements AudioReader {
 	readonly truncated = false;

@@ -2,9 +2,9 @@
 
 import { LiveLeveller } from '../../audio/leveller.js';
 import type { OpenVad, VadSession } from '../../audio/vad.js';
-import type { TurnRules } from '../../live/live.js';
-import { type DetectedSpeech, Turns } from '../../live/turns.js';
-import { sampleRate } from '../../speech/pcm.js';
+import type { TurnRules } from '../../core/live/live.js';
+import { type DetectedSpeech, Turns } from '../../core/live/turns.js';
+import { sampleRate } from '../../core/speech/pcm.js';
 
 export class VoiceWatch {
 	readonly #session: VadSession;

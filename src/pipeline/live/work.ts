@@ -1,6 +1,6 @@
 /** The transcription of one turn, which begins before the turn's audio is complete. */
 
-import type { LiveText } from '../../live/live.js';
+import type { LiveText } from '../../core/live/live.js';
 
 export interface TurnWork {
 	/** Adds audio of the turn, in order. The caller must not modify the samples afterwards. */

@@ -1,19 +1,19 @@
 /** Runs a diarization model in this process: it determines who speaks when, without a transcription. */
 
 import { decoder } from '../../audio/decode.js';
-import { slotsOf } from '../../config/resolve.js';
+import { slotsOf } from '../../core/config/resolve.js';
+import { EarshotError } from '../../core/errors.js';
+import type { PipelineEvent } from '../../core/speech/events.js';
+import type { ModelInfo } from '../../core/speech/model-info.js';
+import type { TranscribeOptions } from '../../core/speech/options.js';
+import type { Recording } from '../../core/speech/recording.js';
 import { loadSpeakerNetworks } from '../../diarization/networks.js';
 import { diarizeRecording } from '../../diarization/recording.js';
 import { Semaphore } from '../../diarization/semaphore.js';
 import type { Engine } from '../../engines/engine.js';
-import { EarshotError } from '../../errors.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
 import { diarizationCapabilities } from '../../models/types/capabilities.js';
 import type { PipelineHooks } from '../../pipeline/parts.js';
-import type { PipelineEvent } from '../../speech/events.js';
-import type { ModelInfo } from '../../speech/model-info.js';
-import type { TranscribeOptions } from '../../speech/options.js';
-import type { Recording } from '../../speech/recording.js';
 import type { RunnerSettings } from '../settings.js';
 
 /** Yields the events of one recording. */

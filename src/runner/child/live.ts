@@ -1,7 +1,7 @@
 /** The live streams of a runner process. */
 
-import { asEarshotError, EarshotError } from '../../errors.js';
-import type { LiveEvent, LiveStream } from '../../live/live.js';
+import { asEarshotError, EarshotError } from '../../core/errors.js';
+import type { LiveEvent, LiveStream } from '../../core/live/live.js';
 import { LiveAudio, type LiveParts } from '../../pipeline/live/stream.js';
 import type { ToRunner } from '../protocol.js';
 

@@ -6,19 +6,19 @@ import { findSherpaLibrary, sherpaLibraryIfAny } from '../../addon/libraries.js'
 import { decoder } from '../../audio/decode.js';
 import { openLiveInput } from '../../audio/live-input.js';
 import { createVad, noVad } from '../../audio/vad.js';
-import { modelOptions, slotsOf } from '../../config/resolve.js';
+import { modelOptions, slotsOf } from '../../core/config/resolve.js';
+import { EarshotError, reasonOf } from '../../core/errors.js';
+import { sileroPath } from '../../core/paths.js';
+import { diarizationType } from '../../core/speech/model-info.js';
 import { type Engine, isStreaming } from '../../engines/engine.js';
 import { loadSherpa } from '../../engines/sherpa/sherpa.js';
 import { Int8Store } from '../../engines/whisper/int8-store.js';
 import { loadParakeet, loadWhisper } from '../../engines/whisper/whisper.js';
-import { EarshotError, reasonOf } from '../../errors.js';
 import type { ModelEntry } from '../../models/registry/entry.js';
 import { isSherpaType } from '../../models/types/types.js';
-import { sileroPath } from '../../paths.js';
 import { ModelTime } from '../../pipeline/live/model-time.js';
 import type { LiveParts } from '../../pipeline/live/stream.js';
 import { Scheduler } from '../../scheduler/scheduler.js';
-import { diarizationType } from '../../speech/model-info.js';
 import type { RunnerSettings } from '../settings.js';
 import { loadDiarizer, type RunRecording } from './diarizer.js';
 

@@ -1,6 +1,6 @@
 /** Reports the scheduler's state to the server, a few times a second while it changes. */
 
-import type { BatchReport, RunnerReport } from '../../metrics.js';
+import type { BatchReport, RunnerReport } from '../../core/metrics.js';
 import type { Scheduler, SchedulerObserver } from '../../scheduler/scheduler.js';
 
 /** Interval of the reports: rare enough to cost nothing, often enough for monitoring. */

@@ -1,10 +1,10 @@
 /** The message loop of a runner process. */
 
-import { asEarshotError, EarshotError, toWire } from '../../errors.js';
-import { tuneGc } from '../../gc.js';
+import { asEarshotError, EarshotError, toWire } from '../../core/errors.js';
+import { tuneGc } from '../../core/gc.js';
+import { stopSignals } from '../../core/signals.js';
 import type { PipelineHooks } from '../../pipeline/parts.js';
 import { runPipeline } from '../../pipeline/pipeline.js';
-import { stopSignals } from '../../signals.js';
 import { toWireEvent } from '../live-wire.js';
 import type { FromRunner, ToRunner } from '../protocol.js';
 import { LiveStreamsOfModel } from './live.js';

@@ -2,13 +2,13 @@
  * of a broken connection. */
 
 import { once } from 'node:events';
-import { EarshotError, expected, fromWire } from '../../errors.js';
-import { EventQueue } from '../../event-queue.js';
+import { EarshotError, expected, fromWire } from '../../core/errors.js';
+import { EventQueue } from '../../core/event-queue.js';
+import { finished } from '../../core/speech/assemble.js';
+import type { ClipEvent, PipelineEvent } from '../../core/speech/events.js';
+import type { Segment, TranscriptEvent } from '../../core/speech/transcript.js';
 import { frame, StreamEvents } from '../../formats/stream-events.js';
 import { isFinished, type Job } from '../../jobs/job.js';
-import { finished } from '../../speech/assemble.js';
-import type { ClipEvent, PipelineEvent } from '../../speech/events.js';
-import type { Segment, TranscriptEvent } from '../../speech/transcript.js';
 import type { RequestContext } from '../request/context.js';
 import { openEventStream, sendFailure } from '../request/event-stream.js';
 import { parseRequest } from '../request/parse.js';

@@ -1,8 +1,8 @@
 /** The fields of a request that apply to jobs. */
 
-import { EarshotError, expected } from '../../errors.js';
+import { EarshotError, expected } from '../../core/errors.js';
+import type { Task } from '../../core/speech/transcript.js';
 import { type Job, type JobPriority, jobPriorities } from '../../jobs/job.js';
-import type { Task } from '../../speech/transcript.js';
 import type { RequestContext } from '../request/context.js';
 import { Fields, type FormFields } from '../request/fields/fields.js';
 

@@ -1,9 +1,9 @@
 /** A job as clients receive it, in the shape of OpenAI's video jobs. Pure. */
 
+import { toMilliseconds } from '../../core/speech/seconds.js';
 import { usage } from '../../formats/verbose-json.js';
 import type { Job } from '../../jobs/job.js';
 import type { JobProgress } from '../../jobs/queue.js';
-import { toMilliseconds } from '../../speech/seconds.js';
 
 /** Estimated processing time of this much audio, seconds. */
 export type Estimate = (model: string, seconds: number) => number;

@@ -1,12 +1,12 @@
 /** GET /v1/transcription_jobs/{id}/result: the transcript in any format, also while the job is running. */
 
-import { EarshotError, expected } from '../../errors.js';
+import { EarshotError, expected } from '../../core/errors.js';
+import { finished } from '../../core/speech/assemble.js';
+import type { ClipEvent, PipelineEvent } from '../../core/speech/events.js';
+import type { Transcript } from '../../core/speech/transcript.js';
 import { type FormatName, formats } from '../../formats/formats.js';
 import type { Include } from '../../formats/include.js';
 import { isFinished, type Job } from '../../jobs/job.js';
-import { finished } from '../../speech/assemble.js';
-import type { ClipEvent, PipelineEvent } from '../../speech/events.js';
-import type { Transcript } from '../../speech/transcript.js';
 import type { RequestContext } from '../request/context.js';
 import { type FormFields, fieldOf } from '../request/fields/fields.js';
 import { parseRequest, type TranscriptionRequest } from '../request/parse.js';

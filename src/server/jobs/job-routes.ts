@@ -1,8 +1,8 @@
 /** Routes of jobs: list, retrieve, cancel or delete, retry. */
 
 import { createHash } from 'node:crypto';
-import type { Clock } from '../../clock.js';
-import { EarshotError, expected } from '../../errors.js';
+import type { Clock } from '../../core/clock.js';
+import { EarshotError, expected } from '../../core/errors.js';
 import { isFinished, type Job, jobStatuses } from '../../jobs/job.js';
 import type { Admission } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';

@@ -1,14 +1,14 @@
 /** Opens the job storage of a server: at its start if it has jobs, else with the first job. */
 
 import { stat } from 'node:fs/promises';
-import type { Clock } from '../../clock.js';
-import { EarshotError, reasonOf } from '../../errors.js';
+import type { Clock } from '../../core/clock.js';
+import { EarshotError, reasonOf } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
+import type { Metrics } from '../../core/metrics.js';
 import { jobStatuses } from '../../jobs/job.js';
 import { JobService, type JobServiceOptions } from '../../jobs/job-service.js';
 import type { JobStorage } from '../../jobs/storage.js';
-import { JobWorker, type JobWorkerOptions } from '../../jobs/worker/job-worker.js';
-import type { Log } from '../../log.js';
-import type { Metrics } from '../../metrics.js';
+import { JobWorker, type JobWorkerOptions } from '../job-worker/job-worker.js';
 
 export interface OpenJobs {
 	readonly storage: JobStorage;

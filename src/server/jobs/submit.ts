@@ -1,12 +1,12 @@
 /** Creates a job from a request and answers 202. */
 
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
+import type { ModelInfo } from '../../core/speech/model-info.js';
+import type { Task } from '../../core/speech/transcript.js';
 import type { Job } from '../../jobs/job.js';
-import { enrolledFor } from '../../jobs/worker/known-voices.js';
 import type { ModelPool } from '../../pool/model-pool.js';
 import type { VoiceStore } from '../../speakers/voice-store.js';
-import type { ModelInfo } from '../../speech/model-info.js';
-import type { Task } from '../../speech/transcript.js';
+import { enrolledFor } from '../job-worker/known-voices.js';
 import { type Admission, estimatedSeconds } from '../request/admission.js';
 import type { RequestContext } from '../request/context.js';
 import { noDiarizer } from '../request/fields/speaker-fields.js';

@@ -1,11 +1,11 @@
 /** One client's socket: performs the outputs of its session, and limits its use of resources. */
 
 import type { RawData, WebSocket } from 'ws';
-import { type Clock, RunningTime } from '../../clock.js';
-import { asEarshotError } from '../../errors.js';
-import type { LiveEvent, LiveOptions, LiveStream } from '../../live/live.js';
-import type { Log } from '../../log.js';
-import type { Metrics } from '../../metrics.js';
+import { type Clock, RunningTime } from '../../core/clock.js';
+import { asEarshotError } from '../../core/errors.js';
+import type { LiveEvent, LiveOptions, LiveStream } from '../../core/live/live.js';
+import type { Log } from '../../core/log.js';
+import type { Metrics } from '../../core/metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
 import type { LivePlace } from './admission/admission.js';
 import { LiveMeter } from './meter.js';

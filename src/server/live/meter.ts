@@ -1,8 +1,8 @@
 /** Measures one session for the metrics and its log line. */
 
-import type { Clock } from '../../clock.js';
-import type { LiveEvent } from '../../live/live.js';
-import type { Metrics } from '../../metrics.js';
+import type { Clock } from '../../core/clock.js';
+import type { LiveEvent } from '../../core/live/live.js';
+import type { Metrics } from '../../core/metrics.js';
 import { completedEvent, deltaEvent, failedEvent } from './protocol/events.js';
 import type { SentEvent } from './session/outbox.js';
 

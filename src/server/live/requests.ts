@@ -1,7 +1,7 @@
 /** HTTP routes of live sessions: client secrets, and error responses where a WebSocket is needed. */
 
 import { randomUUID } from 'node:crypto';
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
 import type { RequestContext } from '../request/context.js';
 import { readJson } from '../upload/json.js';
 import type { SessionConfig } from './protocol/events.js';

@@ -1,8 +1,8 @@
 /** Client secrets: short-lived keys for live sessions, which a program creates for its web pages or devices. */
 
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../../clock.js';
-import { EarshotError } from '../../errors.js';
+import type { Clock } from '../../core/clock.js';
+import { EarshotError } from '../../core/errors.js';
 import type { SessionConfig } from './protocol/events.js';
 
 export interface ClientSecret {

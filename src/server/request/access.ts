@@ -2,8 +2,8 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { isLoopback } from '../../config/addresses.js';
-import { EarshotError } from '../../errors.js';
+import { isLoopback } from '../../core/config/addresses.js';
+import { EarshotError } from '../../core/errors.js';
 import { type HostOptions, hostnameOf, hostRule } from './hosts.js';
 
 export interface AccessOptions extends HostOptions {

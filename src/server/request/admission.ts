@@ -9,9 +9,9 @@
  * count against it.
  */
 
-import type { Clock } from '../../clock.js';
-import { EarshotError } from '../../errors.js';
-import type { Metrics } from '../../metrics.js';
+import type { Clock } from '../../core/clock.js';
+import { EarshotError } from '../../core/errors.js';
+import type { Metrics } from '../../core/metrics.js';
 import { Throughput } from './throughput.js';
 
 export interface AdmissionOptions {

@@ -2,9 +2,9 @@
 
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Clock } from '../../clock.js';
-import { EarshotError, errorCodes } from '../../errors.js';
-import type { Log } from '../../log.js';
+import type { Clock } from '../../core/clock.js';
+import { EarshotError, errorCodes } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
 import { errorBody } from './failure.js';
 import { requestId } from './request-id.js';
 

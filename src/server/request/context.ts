@@ -2,8 +2,8 @@
 
 import type { RouterContext } from '@koa/router';
 import type { Middleware } from 'koa';
-import type { Clock } from '../../clock.js';
-import { EarshotError } from '../../errors.js';
+import type { Clock } from '../../core/clock.js';
+import { EarshotError } from '../../core/errors.js';
 
 /** Fields of the log line: never a transcript, a prompt or a key. */
 export interface LoggedFields {

@@ -7,7 +7,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import type Koa from 'koa';
-import type { Clock } from '../../clock.js';
+import type { Clock } from '../../core/clock.js';
 import type { RequestState } from './context.js';
 import { hasBody } from './minimum-rate.js';
 

@@ -1,6 +1,6 @@
 /** Server-sent event streams: headers, keep-alive comments, and errors after the start. */
 
-import type { Clock } from '../../clock.js';
+import type { Clock } from '../../core/clock.js';
 import { frame } from '../../formats/stream-events.js';
 import type { RequestContext } from './context.js';
 import { errorBody, logFailure, toHttpError } from './failure.js';

@@ -1,6 +1,6 @@
 /** Turns anything thrown into OpenAI's error envelope. */
 
-import { asEarshotError, EarshotError, type ErrorCode, errorCodes } from '../../errors.js';
+import { asEarshotError, EarshotError, type ErrorCode, errorCodes } from '../../core/errors.js';
 import type { LoggedFields } from './context.js';
 
 export interface ErrorBody {

@@ -1,7 +1,7 @@
 /** Middleware for access control: Host, Origin and API key. On a loopback address the threat is a page in the user's
  * own browser, which can send requests to localhost, and through DNS rebinding under its own host name. */
 
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
 import { type Access, sentKeys } from './access.js';
 import type { RequestContext, RequestMiddleware } from './context.js';
 

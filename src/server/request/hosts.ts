@@ -3,7 +3,7 @@
 
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-import { isLoopback } from '../../config/addresses.js';
+import { isLoopback } from '../../core/config/addresses.js';
 
 export interface HostOptions {
 	/** What the server listens on: an address, a host name, or `unix:` and the path of a socket. */

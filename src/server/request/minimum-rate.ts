@@ -2,8 +2,8 @@
  * the space reserved for its upload, indefinitely. */
 
 import type { IncomingMessage } from 'node:http';
-import type { Clock } from '../../clock.js';
-import { EarshotError } from '../../errors.js';
+import type { Clock } from '../../core/clock.js';
+import { EarshotError } from '../../core/errors.js';
 import type { RequestMiddleware } from './context.js';
 
 export interface MinimumRateOptions {

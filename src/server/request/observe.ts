@@ -1,9 +1,9 @@
 /** Middleware for every request: an id, an abort signal, an error response for any exception, and one log line. */
 
 import type Koa from 'koa';
-import type { Clock } from '../../clock.js';
-import { EarshotError, errorCodes } from '../../errors.js';
-import type { Log } from '../../log.js';
+import type { Clock } from '../../core/clock.js';
+import { EarshotError, errorCodes } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
 import { localOwner } from './access.js';
 import type { InFlight, LoggedFields, RequestMiddleware, RequestState } from './context.js';
 import { answerEarly, isBodyUnread } from './early-answer.js';

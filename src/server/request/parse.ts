@@ -1,20 +1,20 @@
 /** Parses and validates the form fields of a transcription request. */
 
-import { EarshotError, expected } from '../../errors.js';
-import { type FormatName, formatNames, formats } from '../../formats/formats.js';
-import type { Include } from '../../formats/include.js';
-import { type SubtitleOptions, wantsWordTimes } from '../../formats/subtitles/options.js';
-import { fittingLanguage, languageCandidates } from '../../languages.js';
-import { checkOptions, chunkingRanges } from '../../speech/check-options.js';
-import type { ModelInfo } from '../../speech/model-info.js';
+import { EarshotError, expected } from '../../core/errors.js';
+import { fittingLanguage, languageCandidates } from '../../core/languages.js';
+import { checkOptions, chunkingRanges } from '../../core/speech/check-options.js';
+import type { ModelInfo } from '../../core/speech/model-info.js';
 import {
 	type ChannelMode,
 	type ChunkingOptions,
 	channelModes,
 	defaultChunking,
 	type TranscribeOptions,
-} from '../../speech/options.js';
-import type { Task } from '../../speech/transcript.js';
+} from '../../core/speech/options.js';
+import type { Task } from '../../core/speech/transcript.js';
+import { type FormatName, formatNames, formats } from '../../formats/formats.js';
+import type { Include } from '../../formats/include.js';
+import { type SubtitleOptions, wantsWordTimes } from '../../formats/subtitles/options.js';
 import { type GivenDecoding, parseDecoding } from './fields/decoding-fields.js';
 import { type FieldName, Fields, type FormFields, inRange, listed } from './fields/fields.js';
 import { parseSpeakers, type SpeakerRequest } from './fields/speaker-fields.js';

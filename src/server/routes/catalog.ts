@@ -1,6 +1,6 @@
 /** GET /v1/catalog: the models that can be pulled. */
 
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
 import { isServable } from '../../models/catalog/catalog.js';
 import { downloadBytes } from '../../models/catalog/size.js';
 import type { CatalogModel } from '../../models/catalog/types.js';

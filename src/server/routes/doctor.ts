@@ -1,6 +1,6 @@
 /** GET /v1/doctor: what `earshot doctor` finds on the server's machine. */
 
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
 import type { RequestContext } from '../request/context.js';
 import { requireTrust } from '../request/guard.js';
 

@@ -1,6 +1,6 @@
 /** GET /metrics. Like every route, it requires an API key where keys are set. */
 
-import type { Metrics } from '../../metrics.js';
+import type { Metrics } from '../../core/metrics.js';
 import type { RequestContext } from '../request/context.js';
 
 export function showMetrics(metrics: Metrics): (ctx: RequestContext) => Promise<void> {

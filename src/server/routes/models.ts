@@ -1,9 +1,9 @@
 /** GET /v1/models and /v1/models/{id}. */
 
-import { expected } from '../../errors.js';
+import { expected } from '../../core/errors.js';
+import { type Capabilities, diarizationType } from '../../core/speech/model-info.js';
 import { missing } from '../../models/registry/registry.js';
 import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
-import { type Capabilities, diarizationType } from '../../speech/model-info.js';
 import type { RequestContext } from '../request/context.js';
 
 /** With `?aliases=true` each alias is listed as a separate model, for clients that let users choose only among ids. */

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
-import { packageRoot } from '../../paths.js';
+import { packageRoot } from '../../core/paths.js';
 
 /** The parts of the document that Earshot itself reads. */
 export interface OpenApi {

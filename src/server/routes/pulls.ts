@@ -1,9 +1,9 @@
 /** POST, GET and DELETE /v1/models/{id}/pull, and DELETE /v1/models/{id}: pulls and removes models. */
 
 import { once } from 'node:events';
-import { abortable } from '../../abort.js';
-import type { Clock } from '../../clock.js';
-import { EarshotError, expected } from '../../errors.js';
+import { abortable } from '../../core/abort.js';
+import type { Clock } from '../../core/clock.js';
+import { EarshotError, expected } from '../../core/errors.js';
 import type { Installer } from '../../models/installer.js';
 import type { Pull, PullStatus } from '../../models/pull/tracker.js';
 import type { RequestContext } from '../request/context.js';

@@ -1,19 +1,19 @@
 /** POST /v1/audio/transcriptions and /v1/audio/translations: upload, validate, transcribe, answer. */
 
 import { once } from 'node:events';
-import { type Clock, maxTimerMs } from '../../clock.js';
-import { EarshotError, expected, shortened } from '../../errors.js';
+import { type Clock, maxTimerMs } from '../../core/clock.js';
+import { EarshotError, expected, shortened } from '../../core/errors.js';
+import { type Log, silentLog } from '../../core/log.js';
+import type { Metrics } from '../../core/metrics.js';
+import type { Timing } from '../../core/speech/timing.js';
+import type { Task, Transcript, TranscriptEvent, WarningCode } from '../../core/speech/transcript.js';
 import { formats } from '../../formats/formats.js';
 import { frame, StreamEvents } from '../../formats/stream-events.js';
 import { round } from '../../formats/verbose-json.js';
-import { speakerOptionsFor } from '../../jobs/worker/known-voices.js';
-import { type Log, silentLog } from '../../log.js';
-import type { Metrics } from '../../metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
 import type { VoiceStore } from '../../speakers/voice-store.js';
 import { withSpeakers } from '../../speakers/with-speakers.js';
-import type { Timing } from '../../speech/timing.js';
-import type { Task, Transcript, TranscriptEvent, WarningCode } from '../../speech/transcript.js';
+import { speakerOptionsFor } from '../job-worker/known-voices.js';
 import { prefersAsync, taskOf, wantsBackground } from '../jobs/job-fields.js';
 import type { ServerJobs } from '../jobs/server-jobs.js';
 import { onceAtATime, type SubmitOptions, submitJob } from '../jobs/submit.js';

@@ -1,5 +1,8 @@
 /** GET, POST and DELETE /v1/voices, POST /v1/voices/identify: enrolled voices. */
 
+import { noOptions } from '../../core/speech/options.js';
+import type { Recording } from '../../core/speech/recording.js';
+import type { FoundSpeakers, SpeakerOptions } from '../../core/speech/speakers.js';
 import type { ModelPool } from '../../pool/model-pool.js';
 import { enrolled } from '../../speakers/enrolment.js';
 import { knownVoice } from '../../speakers/known-voice.js';
@@ -11,9 +14,6 @@ import {
 	type VoiceStore,
 } from '../../speakers/voice-store.js';
 import { foundIn } from '../../speakers/with-speakers.js';
-import { noOptions } from '../../speech/options.js';
-import type { Recording } from '../../speech/recording.js';
-import type { FoundSpeakers, SpeakerOptions } from '../../speech/speakers.js';
 import type { RequestContext } from '../request/context.js';
 import { Fields } from '../request/fields/fields.js';
 import { requireTrust } from '../request/guard.js';

@@ -1,6 +1,6 @@
 /** Routes of webhook endpoints, with OpenAI's paths so that `client.webhooks` works, and the list of deliveries. */
 
-import { EarshotError, expected } from '../../errors.js';
+import { EarshotError, expected } from '../../core/errors.js';
 import type { Delivery } from '../../webhooks/deliveries.js';
 import { type EndpointFields, rotated, updated, type WebhookEndpoint } from '../../webhooks/endpoints.js';
 import { type WebhookEventType, webhookEventTypes } from '../../webhooks/event.js';

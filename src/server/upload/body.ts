@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { abortable } from '../../abort.js';
+import { abortable } from '../../core/abort.js';
 import type { Upload } from './form.js';
 import { tooLarge, type UploadLimits } from './limits.js';
 import { RecordingSink, written } from './sink.js';

@@ -1,8 +1,8 @@
 /** Limits the bytes of all uploads being received or transcribed, in memory and on disk together. */
 
-import type { Clock } from '../../clock.js';
-import { EarshotError } from '../../errors.js';
-import type { Metrics } from '../../metrics.js';
+import type { Clock } from '../../core/clock.js';
+import { EarshotError } from '../../core/errors.js';
+import type { Metrics } from '../../core/metrics.js';
 import { Throughput } from '../request/throughput.js';
 
 export interface UploadBudgetOptions {

@@ -1,7 +1,7 @@
 /** A recording that a job names by its URL: the server fetches it, from the hosts that its settings name alone. */
 
-import { type AllowedHost, allowedHost } from '../../config/addresses.js';
-import { asEarshotError, EarshotError, expected, reasonOf } from '../../errors.js';
+import { type AllowedHost, allowedHost } from '../../core/config/addresses.js';
+import { asEarshotError, EarshotError, expected, reasonOf } from '../../core/errors.js';
 import { Fields, type FormFields } from '../request/fields/fields.js';
 import { storeBody } from './body.js';
 import type { Upload } from './form.js';

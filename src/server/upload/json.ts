@@ -1,6 +1,6 @@
 /** Reads small JSON bodies. */
 
-import { EarshotError, expected } from '../../errors.js';
+import { EarshotError, expected } from '../../core/errors.js';
 import type { RequestContext } from '../request/context.js';
 
 /** The fields of the body's object; none if the body is empty. Throws `upload_too_large` and `invalid_request`. */

@@ -1,6 +1,6 @@
 /** Limits of an upload. */
 
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
 import type { UploadBudget } from './budget.js';
 
 export interface UploadLimits {

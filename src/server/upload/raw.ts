@@ -1,7 +1,7 @@
 /** Receives a body that is the recording itself, with the request's fields in the query. */
 
 import type { Context } from 'koa';
-import { expected } from '../../errors.js';
+import { expected } from '../../core/errors.js';
 import type { FormFields } from '../request/fields/fields.js';
 import { storeBody } from './body.js';
 import type { Upload } from './form.js';

@@ -4,8 +4,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import { koaBody } from 'koa-body';
-import { abortable } from '../../abort.js';
-import { EarshotError, expected } from '../../errors.js';
+import { abortable } from '../../core/abort.js';
+import { EarshotError, expected } from '../../core/errors.js';
 import { Fields, type FormFields, fieldOf } from '../request/fields/fields.js';
 import { fetchRecording, recordingUrlOf } from './fetch.js';
 import { Form, formidableOptions, type Upload } from './form.js';

@@ -3,9 +3,9 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Writable } from 'node:stream';
-import { makeFolder } from '../../disk/disk.js';
-import { asEarshotError } from '../../errors.js';
-import type { Recording } from '../../speech/recording.js';
+import { makeFolder } from '../../core/disk/disk.js';
+import { asEarshotError } from '../../core/errors.js';
+import type { Recording } from '../../core/speech/recording.js';
 import type { Reservation } from './budget.js';
 
 export class IgnoringSink extends Writable {

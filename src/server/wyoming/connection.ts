@@ -1,10 +1,10 @@
 /** One Wyoming client: handles its events in order, and limits its use of resources. */
 
 import type { Socket } from 'node:net';
-import { type Clock, RunningTime } from '../../clock.js';
-import { asEarshotError, EarshotError, expected } from '../../errors.js';
-import type { Log } from '../../log.js';
-import type { Metrics } from '../../metrics.js';
+import { type Clock, RunningTime } from '../../core/clock.js';
+import { asEarshotError, EarshotError, expected } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
+import type { Metrics } from '../../core/metrics.js';
 import type { ModelPool } from '../../pool/model-pool.js';
 import type { LiveAdmission } from '../live/admission/admission.js';
 import type { ModelNames } from '../live/session/model-names.js';

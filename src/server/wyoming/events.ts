@@ -3,7 +3,7 @@
  * further JSON and the payload that follow it. Pure.
  */
 
-import { EarshotError, expected } from '../../errors.js';
+import { EarshotError, expected } from '../../core/errors.js';
 
 export interface WyomingEvent {
 	readonly type: string;

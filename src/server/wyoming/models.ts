@@ -1,8 +1,8 @@
 /** Describes the models in Wyoming's `info` event, and selects the model for a client's request. Pure. */
 
-import { languageCandidates, languageCodes } from '../../languages.js';
+import { languageCandidates, languageCodes } from '../../core/languages.js';
+import { diarizationType } from '../../core/speech/model-info.js';
 import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
-import { diarizationType } from '../../speech/model-info.js';
 import { type ModelNames, sessionModel } from '../live/session/model-names.js';
 import type { TranscribeRequest } from './requests.js';
 

@@ -1,8 +1,8 @@
 /** Parses the requests of Wyoming's clients. Pure; throws `invalid_request`, which names the field. */
 
-import { expected } from '../../errors.js';
-import type { Capabilities } from '../../speech/model-info.js';
-import { isLiveRate, liveRates } from '../../speech/pcm.js';
+import { expected } from '../../core/errors.js';
+import type { Capabilities } from '../../core/speech/model-info.js';
+import { isLiveRate, liveRates } from '../../core/speech/pcm.js';
 import type { TranscriptionConfig } from '../live/protocol/events.js';
 import type { WyomingEvent } from './events.js';
 

@@ -1,9 +1,9 @@
 /** One utterance of a client, from `audio-start` to `audio-stop`: its admission, its model, and its live stream. */
 
-import type { Clock } from '../../clock.js';
-import { asEarshotError, type EarshotError } from '../../errors.js';
-import { type LiveCommand, type LiveEvent, type LiveStream, secondsOfBytes } from '../../live/live.js';
-import type { Metrics } from '../../metrics.js';
+import type { Clock } from '../../core/clock.js';
+import { asEarshotError, type EarshotError } from '../../core/errors.js';
+import { type LiveCommand, type LiveEvent, type LiveStream, secondsOfBytes } from '../../core/live/live.js';
+import type { Metrics } from '../../core/metrics.js';
 import type { Lease, ModelPool } from '../../pool/model-pool.js';
 import type { LivePlace } from '../live/admission/admission.js';
 import { fitSession } from '../live/session/live-options.js';

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { removeUnfinished } from '../../disk/replace-file.js';
+import { removeUnfinished } from '../../core/disk/replace-file.js';
 import {
 	asDelivery,
 	type Delivery,

@@ -2,8 +2,8 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder } from '../../disk/disk.js';
-import { takeLock } from '../../disk/lock.js';
+import { makeFolder } from '../../core/disk/disk.js';
+import { takeLock } from '../../core/disk/lock.js';
 import type { WebhookStorage } from '../storage.js';
 import { FolderDeliveries } from './folder-deliveries.js';
 import { FolderEndpoints } from './folder-endpoints.js';

@@ -2,9 +2,9 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder } from '../../disk/disk.js';
-import { replaceFile } from '../../disk/replace-file.js';
-import { codeOf } from '../../errors.js';
+import { makeFolder } from '../../core/disk/disk.js';
+import { replaceFile } from '../../core/disk/replace-file.js';
+import { codeOf } from '../../core/errors.js';
 
 /** undefined if the file is absent or holds no JSON object. Throws the system's error. */
 export async function readRecord(file: string): Promise<Record<string, unknown> | undefined> {

@@ -52,7 +52,7 @@ const parts = {
 	semaphore: new Semaphore(1),
 };
 
-/** @param {Buffer} bytes @param {import('../../../dist/speech/speakers.js').KnownVoice[]} known */
+/** @param {Buffer} bytes @param {import('../../../dist/core/speech/speakers.js').KnownVoice[]} known */
 async function foundIn(bytes, known = []) {
 	const events = diarizeRecording(parts, { bytes }, { known }, new AbortController().signal);
 	for await (const event of events) if (event.type === 'speakers') return event.found;
@@ -169,7 +169,7 @@ if (writer) {
 }
 
 /**
- * @param {import('../../../dist/speech/speakers.js').FoundSpeakers} found
+ * @param {import('../../../dist/core/speech/speakers.js').FoundSpeakers} found
  * @param {import('./error-rate.mjs').Turn[]} truth
  */
 function namesIn({ turns, speakers }, truth) {

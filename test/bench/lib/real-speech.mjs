@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decoder } from '../../../dist/audio/decode.js';
-import { sampleRate } from '../../../dist/speech/pcm.js';
+import { sampleRate } from '../../../dist/core/speech/pcm.js';
 import { root, workplace } from './peers.mjs';
 import { wav } from './speech.mjs';
 import { wordsOf } from './words.mjs';

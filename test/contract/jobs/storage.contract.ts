@@ -1,11 +1,11 @@
 /** What every implementation of the interfaces of jobs does: the folder, and queues and stores elsewhere. */
 
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { ClipEvent } from '../../../src/core/speech/events.js';
 import { jsonBytes, readBlob } from '../../../src/jobs/blobs.js';
 import { type Job, newJobId } from '../../../src/jobs/job.js';
 import { type JobEvent, type Unit, type UnitLease, unitSchema } from '../../../src/jobs/queue.js';
 import type { JobStorage } from '../../../src/jobs/storage.js';
-import type { ClipEvent } from '../../../src/speech/events.js';
 
 export interface StorageContract {
 	/** A new and empty one. */

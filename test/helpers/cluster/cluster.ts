@@ -1,14 +1,14 @@
 /** Parts of a cluster for tests. */
 
 import { onTestFinished } from 'vitest';
-import { systemClock } from '../../../src/clock.js';
 import type { Records } from '../../../src/cluster/records/records.js';
 import { Releaser } from '../../../src/cluster/releaser.js';
 import type { Transport } from '../../../src/cluster/transport/transport.js';
 import { UnitQueue, type UnitQueueOptions } from '../../../src/cluster/unit-queue.js';
+import { systemClock } from '../../../src/core/clock.js';
+import type { ClipEvent } from '../../../src/core/speech/events.js';
 import type { Unit, UnitLease } from '../../../src/jobs/queue.js';
 import { unitSchema } from '../../../src/jobs/queue.js';
-import type { ClipEvent } from '../../../src/speech/events.js';
 import { FakeClock } from '../fakes.js';
 import { queueServers } from './clients.js';
 import { MemoryRecords } from './memory-records.js';

@@ -1,12 +1,12 @@
 /** A transport in the memory of one process, with locks that run out by a clock of the test. */
 
-import type { Clock } from '../../../src/clock.js';
 import {
 	lockMs,
 	type QueueItem,
 	type Transport,
 	type UnitDelivery,
 } from '../../../src/cluster/transport/transport.js';
+import type { Clock } from '../../../src/core/clock.js';
 import type { JobPriority } from '../../../src/jobs/job.js';
 
 interface Held {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse } from 'yaml';
-import { isRecord } from '../../../src/is-record.js';
+import { isRecord } from '../../../src/core/is-record.js';
 import { root } from '../fixtures.js';
 
 export interface Answered {

@@ -3,13 +3,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { systemClock } from '../../../src/clock.js';
-import { runnerEnvironment } from '../../../src/config/environment.js';
-import { slotsOf } from '../../../src/config/resolve.js';
-import { Metrics } from '../../../src/metrics.js';
+import { systemClock } from '../../../src/core/clock.js';
+import { runnerEnvironment } from '../../../src/core/config/environment.js';
+import { slotsOf } from '../../../src/core/config/resolve.js';
+import { Metrics } from '../../../src/core/metrics.js';
+import { runnerScript } from '../../../src/core/paths.js';
 import { createdAt, loadRegistry } from '../../../src/models/registry/registry.js';
 import { staticRegistry } from '../../../src/models/registry/watch.js';
-import { runnerScript } from '../../../src/paths.js';
 import { type PoolOptions, RunnerPool } from '../../../src/pool/pool.js';
 import { runnerSettings } from '../../../src/runner/settings.js';
 import { type RunningServer, startServer } from '../../../src/server/server.js';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { EarshotError } from '../../../src/errors.js';
+import { EarshotError } from '../../../src/core/errors.js';
 import { newSecret } from '../../../src/webhooks/secret.js';
 import { FakeTranscriber } from '../../helpers/fakes.js';
 import { isSignedBy, type ReceivedWebhook, startReceiver } from '../../helpers/net/receiver.js';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { finished } from '../../../src/core/speech/assemble.js';
 import type { ModelEntry } from '../../../src/models/registry/entry.js';
 import { runPipeline } from '../../../src/pipeline/pipeline.js';
 import { loadModel } from '../../../src/runner/child/load-model.js';
-import { finished } from '../../../src/speech/assemble.js';
 import { audioPath, filesOf, loudnessDetector, modelFixture } from '../../helpers/fixtures.js';
 import { Scratch } from '../../helpers/net/real-server.js';
 import { plainTranscription } from '../../helpers/options.js';

@@ -11,7 +11,7 @@ import {
 	parseSysctl,
 	prebuiltPlatforms,
 } from '../../../src/addon/cpu.js';
-import { requestedKernels } from '../../../src/config/environment.js';
+import { requestedKernels } from '../../../src/core/config/environment.js';
 
 const v3 = 'sse4_2 ssse3 popcnt avx avx2 bmi2 fma f16c';
 const v4 = `${v3} avx512f avx512cd avx512bw avx512dq avx512vl`;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Leveller, LiveLeveller, levelled } from '../../../src/audio/leveller.js';
-import { rmsOf, sampleRate } from '../../../src/speech/pcm.js';
+import { rmsOf, sampleRate } from '../../../src/core/speech/pcm.js';
 
 const decibels = (value: number) => 10 ** (value / 20);
 

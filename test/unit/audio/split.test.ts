@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SampleWindow } from '../../../src/audio/sample-window.js';
 import type { Span, VadSegments } from '../../../src/audio/speech-spans.js';
 import { ClipSplitter, type SplitRules } from '../../../src/audio/split.js';
-import { levelFrameSeconds } from '../../../src/speech/pcm.js';
+import { levelFrameSeconds } from '../../../src/core/speech/pcm.js';
 import { splitSpans as splitWhole } from '../../helpers/reference-splitter.js';
 
 interface Rules extends SplitRules {

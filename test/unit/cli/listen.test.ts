@@ -5,7 +5,7 @@ import type { WebSocket } from 'ws';
 import { TurnLines } from '../../../src/cli/listen/print.js';
 import { recorded, recordersFor } from '../../../src/cli/listen/recorder.js';
 import { RemoteListening } from '../../../src/cli/listen/remote.js';
-import { EarshotError } from '../../../src/errors.js';
+import { EarshotError } from '../../../src/core/errors.js';
 import type { ListenEvent } from '../../../src/library/listen.js';
 
 const delta = (turn: number, text: string): ListenEvent => ({ type: 'delta', turn, text });

@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { numericsOfMachine } from '../../../src/cli/commands/serve/start-up.js';
-import { flagSource, resolveConfig } from '../../../src/config/resolve.js';
-import type { SettingName } from '../../../src/config/settings.js';
+import { flagSource, resolveConfig } from '../../../src/core/config/resolve.js';
+import type { SettingName } from '../../../src/core/config/settings.js';
 
 const numericsWith = (flags: Partial<Record<SettingName, string>>): string =>
 	numericsOfMachine(resolveConfig([flagSource(flags)]), '1.2.3');

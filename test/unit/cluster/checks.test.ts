@@ -6,14 +6,14 @@ import path from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { systemClock } from '../../../src/clock.js';
 import { checkCluster, hidden, workersFinding } from '../../../src/cluster/checks/check-cluster.js';
 import { clockFinding } from '../../../src/cluster/checks/finding.js';
 import { type PostgresState, postgresFindings } from '../../../src/cluster/checks/postgres-check.js';
 import { redisFindings } from '../../../src/cluster/checks/redis-check.js';
 import { openCluster } from '../../../src/cluster/open-cluster.js';
-import { doctorEnvironment } from '../../../src/config/environment.js';
-import { silentLog } from '../../../src/log.js';
+import { systemClock } from '../../../src/core/clock.js';
+import { doctorEnvironment } from '../../../src/core/config/environment.js';
+import { silentLog } from '../../../src/core/log.js';
 import { startS3 } from '../../helpers/net/s3.js';
 import {
 	freePort,

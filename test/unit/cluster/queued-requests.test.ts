@@ -1,15 +1,15 @@
 /** Requests whose clients wait, of a server that reaches no worker directly. */
 
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Clock } from '../../../src/clock.js';
 import { Directory, type WorkerEntry } from '../../../src/cluster/directory.js';
 import { ClusterPool } from '../../../src/cluster/workers/cluster-pool.js';
 import { clusterProtocol } from '../../../src/cluster/workers/protocol.js';
 import { QueuedRequests } from '../../../src/cluster/workers/queued-requests.js';
 import { WorkerClient } from '../../../src/cluster/workers/worker-client.js';
-import { EarshotError } from '../../../src/errors.js';
-import { noOptions } from '../../../src/speech/options.js';
-import type { Transcript, TranscriptEvent } from '../../../src/speech/transcript.js';
+import type { Clock } from '../../../src/core/clock.js';
+import { EarshotError } from '../../../src/core/errors.js';
+import { noOptions } from '../../../src/core/speech/options.js';
+import type { Transcript, TranscriptEvent } from '../../../src/core/speech/transcript.js';
 import { type JobsInMemory, jobsInMemory } from '../../helpers/cluster/divided-jobs.js';
 import { able, FakeClock, gate } from '../../helpers/fakes.js';
 import { ScriptedRecording } from '../../helpers/scripted-recording.js';

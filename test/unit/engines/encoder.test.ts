@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { addon } from '../../../src/addon/addon.js';
-import type { EncoderName } from '../../../src/config/whisper-settings.js';
+import type { EncoderName } from '../../../src/core/config/whisper-settings.js';
+import { EarshotError, type ErrorCode } from '../../../src/core/errors.js';
 import {
 	chooseEncoder,
 	encoderFor,
@@ -12,7 +13,6 @@ import {
 	sessionThreads,
 } from '../../../src/engines/whisper/encoder.js';
 import { encoderGraph } from '../../../src/engines/whisper/encoder-graph.js';
-import { EarshotError, type ErrorCode } from '../../../src/errors.js';
 import { NotGgml, readGgml } from '../../../src/model-files/ggml-file.js';
 import { readOnnx } from '../../../src/model-files/onnx-file.js';
 import { encodeHeader } from '../../helpers/files/ggml.js';

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { languageCandidates, languageCodes, languageName } from '../../../src/core/languages.js';
+import type { Segment, Transcript } from '../../../src/core/speech/transcript.js';
 import {
 	type FormatName,
 	formatNames,
@@ -8,8 +10,6 @@ import {
 } from '../../../src/formats/formats.js';
 import type { Include } from '../../../src/formats/include.js';
 import { frame, StreamEvents } from '../../../src/formats/stream-events.js';
-import { languageCandidates, languageCodes, languageName } from '../../../src/languages.js';
-import type { Segment, Transcript } from '../../../src/speech/transcript.js';
 import { beach, segment, transcript } from '../../helpers/transcripts.js';
 
 const plain: Include = { words: false, segments: true, logprobs: false };

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { Segment, Transcript, Word } from '../../../src/core/speech/transcript.js';
 import { type RenderOptions, render } from '../../../src/formats/formats.js';
 import { cheapestParts } from '../../../src/formats/subtitles/partition.js';
 import { timedWords } from '../../../src/formats/subtitles/timed-words.js';
 import { widthOf } from '../../../src/formats/subtitles/width.js';
-import type { Segment, Transcript, Word } from '../../../src/speech/transcript.js';
 import { segment, transcript } from '../../helpers/transcripts.js';
 
 interface ShownCue {

@@ -1,7 +1,7 @@
 /** A long recording on several workers, from the submission to the result. */
 
 import { describe, expect, it, vi } from 'vitest';
-import { EarshotError } from '../../../src/errors.js';
+import { EarshotError } from '../../../src/core/errors.js';
 import type { ResultBlob } from '../../../src/jobs/contents.js';
 import { type JobsInMemory, jobsInMemory } from '../../helpers/cluster/divided-jobs.js';
 import { gate } from '../../helpers/fakes.js';

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { realDisk } from '../../../src/disk/disk.js';
+import { realDisk } from '../../../src/core/disk/disk.js';
 import {
 	BadCtranslate2,
 	readCtranslate2,

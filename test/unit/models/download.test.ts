@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Disk, realDisk } from '../../../src/disk/disk.js';
-import type { EarshotError } from '../../../src/errors.js';
+import { type Disk, realDisk } from '../../../src/core/disk/disk.js';
+import type { EarshotError } from '../../../src/core/errors.js';
 import {
 	type DownloadDeps,
 	type DownloadRequest,

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { realDisk } from '../../../src/disk/disk.js';
+import { realDisk } from '../../../src/core/disk/disk.js';
 import { Int8Store } from '../../../src/engines/whisper/int8-store.js';
 import { writeInt8 } from '../../../src/engines/whisper/int8-weights.js';
 import type { Installer, PullOptions } from '../../../src/models/installer.js';

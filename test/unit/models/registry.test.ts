@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EarshotError } from '../../../src/errors.js';
+import { EarshotError } from '../../../src/core/errors.js';
 import { parseRegistry } from '../../../src/models/registry/parse.js';
 
 const parse = (text: string) => parseRegistry(text, 'models.yaml', '/models');

@@ -15,7 +15,7 @@ import { createServer } from 'node:net';
 import { devNull } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { type Disk, realDisk } from '../../../src/disk/disk.js';
+import { type Disk, realDisk } from '../../../src/core/disk/disk.js';
 import { convertCtranslate2, openCtranslate2 } from '../../../src/model-files/ctranslate2-folder.js';
 import { parseCatalog } from '../../../src/models/catalog/parse.js';
 import type { CatalogSource } from '../../../src/models/catalog/types.js';

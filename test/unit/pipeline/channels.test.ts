@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { finished } from '../../../src/core/speech/assemble.js';
+import { defaultChunking } from '../../../src/core/speech/options.js';
+import type { Segment, Transcript } from '../../../src/core/speech/transcript.js';
 import type { PipelineParts } from '../../../src/pipeline/parts.js';
 import { runPipeline } from '../../../src/pipeline/pipeline.js';
 import { Scheduler } from '../../../src/scheduler/scheduler.js';
-import { finished } from '../../../src/speech/assemble.js';
-import { defaultChunking } from '../../../src/speech/options.js';
-import type { Segment, Transcript } from '../../../src/speech/transcript.js';
 import { plainTranscription } from '../../helpers/options.js';
 import { info, ScriptedEngine, settled } from '../../helpers/scripted-engine.js';
 import { ScriptedRecording } from '../../helpers/scripted-recording.js';

@@ -4,13 +4,17 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { noVad } from '../../../src/audio/vad.js';
+import { finished } from '../../../src/core/speech/assemble.js';
+import type { ClipEvent, PipelineEvent } from '../../../src/core/speech/events.js';
+import {
+	defaultChunking,
+	type PieceOfWork,
+	type TranscribeOptions,
+} from '../../../src/core/speech/options.js';
 import { joinedGroups } from '../../../src/jobs/parts.js';
 import type { PipelineParts } from '../../../src/pipeline/parts.js';
 import { runPipeline } from '../../../src/pipeline/pipeline.js';
 import { Scheduler } from '../../../src/scheduler/scheduler.js';
-import { finished } from '../../../src/speech/assemble.js';
-import type { ClipEvent, PipelineEvent } from '../../../src/speech/events.js';
-import { defaultChunking, type PieceOfWork, type TranscribeOptions } from '../../../src/speech/options.js';
 import { plainTranscription } from '../../helpers/options.js';
 import { info, ScriptedEngine, settled } from '../../helpers/scripted-engine.js';
 import { ScriptedRecording } from '../../helpers/scripted-recording.js';

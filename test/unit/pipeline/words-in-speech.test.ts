@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Stretch, Word } from '../../../src/core/speech/transcript.js';
 import { wordsInSpeech } from '../../../src/pipeline/words-in-speech.js';
-import type { Stretch, Word } from '../../../src/speech/transcript.js';
 
 const word = (text: string, start: number, end: number): Word => ({ word: text, start, end });
 const stretch = (start: number, end: number): Stretch => ({ start, end });

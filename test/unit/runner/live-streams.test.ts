@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { LiveEvent } from '../../../src/live/live.js';
+import type { LiveEvent } from '../../../src/core/live/live.js';
 import type { ModelEntry } from '../../../src/models/registry/entry.js';
 import { Runner } from '../../../src/runner/runner.js';
 import { FakeClock } from '../../helpers/fakes.js';

@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import type { RunnerReport } from '../../../src/metrics.js';
+import type { RunnerReport } from '../../../src/core/metrics.js';
 import { Reporter } from '../../../src/runner/child/reporter.js';
 import { Scheduler } from '../../../src/scheduler/scheduler.js';
 import { ScriptedEngine } from '../../helpers/scripted-engine.js';

@@ -1,13 +1,13 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import { EarshotError } from '../../../src/core/errors.js';
+import type { BatchReport } from '../../../src/core/metrics.js';
+import type { Clip } from '../../../src/core/speech/clip.js';
+import type { RecognizeOptions } from '../../../src/core/speech/options.js';
+import { Stopwatch } from '../../../src/core/speech/timing.js';
 import type { Limits } from '../../../src/engines/engine.js';
-import { EarshotError } from '../../../src/errors.js';
-import type { BatchReport } from '../../../src/metrics.js';
 import { pickBatch } from '../../../src/scheduler/batch.js';
 import { Scheduler, type Submission } from '../../../src/scheduler/scheduler.js';
-import type { Clip } from '../../../src/speech/clip.js';
-import type { RecognizeOptions } from '../../../src/speech/options.js';
-import { Stopwatch } from '../../../src/speech/timing.js';
 import { plainRecognition } from '../../helpers/options.js';
 import { ScriptedEngine, settled } from '../../helpers/scripted-engine.js';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import type { EarshotError } from '../../../src/errors.js';
+import type { EarshotError } from '../../../src/core/errors.js';
 import { accessRules, localOwner } from '../../../src/server/request/access.js';
 
 const access = accessRules({

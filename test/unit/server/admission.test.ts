@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Metrics } from '../../../src/metrics.js';
+import { Metrics } from '../../../src/core/metrics.js';
 import { Admission, secondsAhead } from '../../../src/server/request/admission.js';
 import { Throughput } from '../../../src/server/request/throughput.js';
 import { UploadBudget } from '../../../src/server/upload/budget.js';

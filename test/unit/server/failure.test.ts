@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { asEarshotError, EarshotError } from '../../../src/errors.js';
+import { asEarshotError, EarshotError } from '../../../src/core/errors.js';
 import { errorBody, logFailure, retryHeaders, withoutFolders } from '../../../src/server/request/failure.js';
 
 describe('paths in messages', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { defaultChunking } from '../../../src/core/speech/options.js';
 import { fieldNames, fieldOf } from '../../../src/server/request/fields/fields.js';
 import { fitToModel, parseRequest } from '../../../src/server/request/parse.js';
-import { defaultChunking } from '../../../src/speech/options.js';
 import { able, info, plain } from '../../helpers/fakes.js';
 
 type Given = Record<string, string | readonly string[]>;

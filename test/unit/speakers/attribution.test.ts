@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { SpeakerTurn } from '../../../src/core/speech/speakers.js';
 import { attributed } from '../../../src/speakers/attribution.js';
 import { speakerNames } from '../../../src/speakers/names.js';
-import type { SpeakerTurn } from '../../../src/speech/speakers.js';
 import { segment } from '../../helpers/transcripts.js';
 
 const names = ['A', 'B', 'C'];

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { noOptions } from '../../../src/core/speech/options.js';
+import type { SpeakerTurn } from '../../../src/core/speech/speakers.js';
+import type { TranscriptEvent } from '../../../src/core/speech/transcript.js';
 import { breaksBetween } from '../../../src/speakers/turn-breaks.js';
 import { withSpeakers } from '../../../src/speakers/with-speakers.js';
-import { noOptions } from '../../../src/speech/options.js';
-import type { SpeakerTurn } from '../../../src/speech/speakers.js';
-import type { TranscriptEvent } from '../../../src/speech/transcript.js';
 import { eventsOf, FakeTranscriber } from '../../helpers/fakes.js';
 import { segment, transcript } from '../../helpers/transcripts.js';
 

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { systemClock } from '../../../src/clock.js';
 import type { Records } from '../../../src/cluster/records/records.js';
 import { recordWebhooks } from '../../../src/cluster/webhooks/record-webhooks.js';
+import { systemClock } from '../../../src/core/clock.js';
 import {
 	type Delivery,
 	deliveryKeptMs,

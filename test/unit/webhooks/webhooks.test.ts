@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { Metrics } from '../../../src/metrics.js';
+import { Metrics } from '../../../src/core/metrics.js';
 import type { Delivery } from '../../../src/webhooks/deliveries.js';
 import { rotated, updated, type WebhookEndpoint } from '../../../src/webhooks/endpoints.js';
 import { eventId, type WebhookEvent } from '../../../src/webhooks/event.js';

@@ -1,6 +1,5 @@
 /** `earshot serve --queue URL`: sends recordings to workers on other machines too. */
 
-import { systemClock } from '../../../clock.js';
 import { openCluster } from '../../../cluster/open-cluster.js';
 import { Role } from '../../../cluster/role.js';
 import { finishedTopic } from '../../../cluster/unit-keys.js';
@@ -10,10 +9,11 @@ import { ClusterPool } from '../../../cluster/workers/cluster-pool.js';
 import { clusterKey } from '../../../cluster/workers/key.js';
 import { QueuedRequests } from '../../../cluster/workers/queued-requests.js';
 import { WorkerClient } from '../../../cluster/workers/worker-client.js';
-import { slotsOf } from '../../../config/resolve.js';
-import type { Config } from '../../../config/settings.js';
-import { EarshotError, reasonOf } from '../../../errors.js';
-import type { Log } from '../../../log.js';
+import { systemClock } from '../../../core/clock.js';
+import { slotsOf } from '../../../core/config/resolve.js';
+import type { Config } from '../../../core/config/settings.js';
+import { EarshotError, reasonOf } from '../../../core/errors.js';
+import type { Log } from '../../../core/log.js';
 import type { ModelPool } from '../../../pool/model-pool.js';
 import type { SharedJobs } from '../../../server/jobs/create-server-jobs.js';
 import type { WebhookStorage } from '../../../webhooks/storage.js';

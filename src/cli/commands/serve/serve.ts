@@ -1,18 +1,18 @@
 /** `earshot serve`: starts the pool and the server, and shuts both down gracefully. */
 
-import { hostAndPort, isLoopback, socketPathOf } from '../../../config/addresses.js';
-import { voicesFolder, webhooksFolder } from '../../../config/folders.js';
-import type { Config, SettingTexts } from '../../../config/settings.js';
-import { tuneGc } from '../../../gc.js';
-import { createLog, type Log } from '../../../log.js';
-import { Metrics } from '../../../metrics.js';
+import { hostAndPort, isLoopback, socketPathOf } from '../../../core/config/addresses.js';
+import { voicesFolder, webhooksFolder } from '../../../core/config/folders.js';
+import type { Config, SettingTexts } from '../../../core/config/settings.js';
+import { tuneGc } from '../../../core/gc.js';
+import { createLog, type Log } from '../../../core/log.js';
+import { Metrics } from '../../../core/metrics.js';
+import { packageRoot } from '../../../core/paths.js';
 import { Installer } from '../../../models/installer.js';
 import { demoNotice } from '../../../models/registry/demo.js';
 import type { ModelEntry } from '../../../models/registry/entry.js';
 import { ensureRegistry } from '../../../models/registry/file.js';
 import { loadRegistry } from '../../../models/registry/registry.js';
 import { RegistryWatcher } from '../../../models/registry/watch.js';
-import { packageRoot } from '../../../paths.js';
 import { ServedCertificate } from '../../../server/certificate.js';
 import { newToken, removeToken, tokenFileOf, writeToken } from '../../../server/local-token.js';
 import { type RunningServer, type ServerOptions, startServer } from '../../../server/server.js';

@@ -1,20 +1,20 @@
 /** Steps that servers and workers share at their start and shutdown. */
 
-import { systemClock } from '../../../clock.js';
 import { numericsOf } from '../../../cluster/core/numerics.js';
-import { runnerEnvironment } from '../../../config/environment.js';
-import { slotsOf } from '../../../config/resolve.js';
-import type { Config } from '../../../config/settings.js';
-import { EarshotError } from '../../../errors.js';
-import type { Log } from '../../../log.js';
-import type { Metrics } from '../../../metrics.js';
+import { systemClock } from '../../../core/clock.js';
+import { runnerEnvironment } from '../../../core/config/environment.js';
+import { slotsOf } from '../../../core/config/resolve.js';
+import type { Config } from '../../../core/config/settings.js';
+import { EarshotError } from '../../../core/errors.js';
+import type { Log } from '../../../core/log.js';
+import type { Metrics } from '../../../core/metrics.js';
+import { runnerScript } from '../../../core/paths.js';
+import { stopSignals } from '../../../core/signals.js';
 import { expectedBytes } from '../../../models/memory.js';
 import { createdAt, isInstalled } from '../../../models/registry/registry.js';
 import type { RegistryWatcher } from '../../../models/registry/watch.js';
-import { runnerScript } from '../../../paths.js';
 import { RunnerPool } from '../../../pool/pool.js';
 import { runnerSettings } from '../../../runner/settings.js';
-import { stopSignals } from '../../../signals.js';
 
 /** Throws `config_invalid` for settings that need others. Without any of them it does nothing. */
 export function wantsGateway({

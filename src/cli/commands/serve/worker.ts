@@ -1,17 +1,17 @@
 /** `earshot worker`: runs models for servers on other machines. */
 
-import { systemClock } from '../../../clock.js';
 import { openCluster } from '../../../cluster/open-cluster.js';
 import { startWorker } from '../../../cluster/workers/worker.js';
-import { voicesFolder } from '../../../config/folders.js';
-import type { SettingTexts } from '../../../config/settings.js';
-import { createLog } from '../../../log.js';
-import { Metrics } from '../../../metrics.js';
+import { systemClock } from '../../../core/clock.js';
+import { voicesFolder } from '../../../core/config/folders.js';
+import type { SettingTexts } from '../../../core/config/settings.js';
+import { createLog } from '../../../core/log.js';
+import { Metrics } from '../../../core/metrics.js';
+import { withoutSecrets } from '../../../core/optional-packages.js';
+import { packageRoot } from '../../../core/paths.js';
 import { ensureRegistry } from '../../../models/registry/file.js';
 import { loadRegistry } from '../../../models/registry/registry.js';
 import { RegistryWatcher } from '../../../models/registry/watch.js';
-import { withoutSecrets } from '../../../optional-packages.js';
-import { packageRoot } from '../../../paths.js';
 import { listen } from '../../../server/listen.js';
 import { Admission } from '../../../server/request/admission.js';
 import { VoiceStore } from '../../../speakers/voice-store.js';

@@ -1,7 +1,7 @@
 /** Reads a model's files for validation, and makes the errors about them. */
 
 import { open, readFile, stat } from 'node:fs/promises';
-import { EarshotError, reasonOf } from '../../../errors.js';
+import { EarshotError, reasonOf } from '../../../core/errors.js';
 import { NotOnnx } from '../../../model-files/onnx-fields.js';
 
 export const fetchAgain = 'download it again';

@@ -2,7 +2,7 @@
 
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { isRecord } from '../../../is-record.js';
+import { isRecord } from '../../../core/is-record.js';
 import { fetchAgain, fieldsOf, linesOf, maxSymbols, readText, refuse, shown, unreadable } from './files.js';
 
 /** `names`: files that the folder must contain; those ending in `.json` must be JSON. Throws `model_load_failed`. */

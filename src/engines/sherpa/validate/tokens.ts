@@ -1,6 +1,6 @@
 /** Validates a tokens.txt against its type's rule and the vocabulary size of the networks. */
 
-import type { EarshotError } from '../../../errors.js';
+import type { EarshotError } from '../../../core/errors.js';
 import type { Networks, TokensRule } from '../../../models/types/family.js';
 import { fieldsOf, linesOf, maxSymbols, readText, refuse, shown } from './files.js';
 

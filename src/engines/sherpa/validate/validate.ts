@@ -5,7 +5,7 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { EarshotError } from '../../../errors.js';
+import { EarshotError } from '../../../core/errors.js';
 import type { OnnxFile } from '../../../model-files/onnx-file.js';
 import type { Family, Networks } from '../../../models/types/family.js';
 import { familyOf, type SherpaType } from '../../../models/types/types.js';

@@ -1,8 +1,8 @@
 /** Limits live sessions: their number, and the load on their model. */
 
-import type { Clock } from '../../../clock.js';
-import { EarshotError } from '../../../errors.js';
-import type { Metrics } from '../../../metrics.js';
+import type { Clock } from '../../../core/clock.js';
+import { EarshotError } from '../../../core/errors.js';
+import type { Metrics } from '../../../core/metrics.js';
 import { SessionLoad } from './session-load.js';
 
 export interface LiveAdmissionOptions {

@@ -1,6 +1,6 @@
 /** Parses the events of clients. Pure. */
 
-import { isRecord } from '../../../is-record.js';
+import { isRecord } from '../../../core/is-record.js';
 import { checkBounds } from './bounds.js';
 import { Refused } from './events.js';
 import { Reader } from './reader.js';

@@ -1,6 +1,6 @@
 /** Converts errors to the form of the realtime protocol. */
 
-import { type EarshotError, errorCodes } from '../../../errors.js';
+import { type EarshotError, errorCodes } from '../../../core/errors.js';
 import { withoutFolders } from '../../request/failure.js';
 import { type EventError, Refused } from './events.js';
 

@@ -1,6 +1,6 @@
 /** The supported part of OpenAI's realtime protocol for transcription: events and their parts. */
 
-import type { TokenLogprob } from '../../../speech/transcript.js';
+import type { TokenLogprob } from '../../../core/speech/transcript.js';
 
 export type AudioFormat =
 	| { readonly type: 'audio/pcm'; readonly rate: number }

@@ -1,8 +1,8 @@
 /** Parses the `session` of client events into a configuration. Absent fields keep their values. Pure. */
 
-import { EarshotError } from '../../../errors.js';
-import { defaultTurns } from '../../../live/live.js';
-import { isLiveRate, liveRates } from '../../../speech/pcm.js';
+import { EarshotError } from '../../../core/errors.js';
+import { defaultTurns } from '../../../core/live/live.js';
+import { isLiveRate, liveRates } from '../../../core/speech/pcm.js';
 import {
 	type AudioFormat,
 	type Eagerness,

@@ -1,7 +1,7 @@
 /** Reads the fields of a JSON object. Pure. */
 
-import { expected } from '../../../errors.js';
-import { isRecord } from '../../../is-record.js';
+import { expected } from '../../../core/errors.js';
+import { isRecord } from '../../../core/is-record.js';
 import { Refused } from './events.js';
 
 /** The fields of `T`, each possibly undefined. */

@@ -1,7 +1,7 @@
 /** The items of a session, which represent turns in the protocol. Keeps the order that the protocol promises. Pure. */
 
-import type { EarshotError } from '../../../errors.js';
-import type { LiveText } from '../../../live/live.js';
+import type { EarshotError } from '../../../core/errors.js';
+import type { LiveText } from '../../../core/live/live.js';
 import { eventError } from '../protocol/errors.js';
 import {
 	completedEvent,

@@ -1,7 +1,7 @@
 /** The audio of a session: its stream on a model, the appended audio, and the resulting items. Pure. */
 
-import type { EarshotError } from '../../../errors.js';
-import { type LiveEvent, type LiveOptions, secondsOfBytes } from '../../../live/live.js';
+import type { EarshotError } from '../../../core/errors.js';
+import { type LiveEvent, type LiveOptions, secondsOfBytes } from '../../../core/live/live.js';
 import type { ClientEvent } from '../protocol/client-events.js';
 import { refusedAs } from '../protocol/errors.js';
 import { Refused } from '../protocol/events.js';

@@ -1,17 +1,17 @@
 /** Adapts a session's configuration to one model. Pure. */
 
-import { expected } from '../../../errors.js';
-import { fittingLanguage, languageCandidates } from '../../../languages.js';
+import { expected } from '../../../core/errors.js';
+import { fittingLanguage, languageCandidates } from '../../../core/languages.js';
 import {
 	defaultTurns,
 	type LiveFormat,
 	type LiveOptions,
 	minVoiceThreshold,
 	type TurnRules,
-} from '../../../live/live.js';
-import { checkOptions } from '../../../speech/check-options.js';
-import type { ModelInfo } from '../../../speech/model-info.js';
-import { defaultChunking, type RecognizeOptions } from '../../../speech/options.js';
+} from '../../../core/live/live.js';
+import { checkOptions } from '../../../core/speech/check-options.js';
+import type { ModelInfo } from '../../../core/speech/model-info.js';
+import { defaultChunking, type RecognizeOptions } from '../../../core/speech/options.js';
 import type {
 	AudioFormat,
 	Eagerness,

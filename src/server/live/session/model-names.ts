@@ -1,6 +1,6 @@
 /** Resolves the model name of a live session. Pure. */
 
-import { EarshotError } from '../../../errors.js';
+import { EarshotError } from '../../../core/errors.js';
 
 /** Names of OpenAI's live transcription models. */
 export const liveModelNames: readonly string[] = ['gpt-live-transcribe', 'gpt-realtime-whisper'];

@@ -1,8 +1,8 @@
 /** The inputs and outputs of a session, and the queue of its outputs. */
 
-import type { EarshotError } from '../../../errors.js';
-import type { LiveCommand, LiveEvent, LiveOptions } from '../../../live/live.js';
-import type { ModelInfo } from '../../../speech/model-info.js';
+import type { EarshotError } from '../../../core/errors.js';
+import type { LiveCommand, LiveEvent, LiveOptions } from '../../../core/live/live.js';
+import type { ModelInfo } from '../../../core/speech/model-info.js';
 import { type EventError, Refused, type ServerEvent } from '../protocol/events.js';
 
 export type SessionInput =

@@ -3,8 +3,8 @@
  * are events to send and actions to perform. Pure: no sockets, models or timers.
  */
 
-import { EarshotError } from '../../../errors.js';
-import type { ModelInfo } from '../../../speech/model-info.js';
+import { EarshotError } from '../../../core/errors.js';
+import type { ModelInfo } from '../../../core/speech/model-info.js';
 import { type ClientEvent, readClientEvent, shortenedId } from '../protocol/client-events.js';
 import { eventError, refusedAs } from '../protocol/errors.js';
 import { Refused, type SessionConfig } from '../protocol/events.js';

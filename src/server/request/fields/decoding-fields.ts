@@ -1,10 +1,10 @@
 /** Fields that override the settings of a Whisper model for one request; they are validated like the settings. Pure. */
 
-import { requestSettingNames } from '../../../config/scopes.js';
-import { fileKeyOf, settings } from '../../../config/settings.js';
-import { Expectation } from '../../../config/values.js';
-import { expected } from '../../../errors.js';
-import type { DecodingOptions } from '../../../speech/options.js';
+import { requestSettingNames } from '../../../core/config/scopes.js';
+import { fileKeyOf, settings } from '../../../core/config/settings.js';
+import { Expectation } from '../../../core/config/values.js';
+import { expected } from '../../../core/errors.js';
+import type { DecodingOptions } from '../../../core/speech/options.js';
 import { type FieldName, type Fields, fieldOf } from './fields.js';
 
 const fieldsOfSettings = requestSettingNames.map((name) => {

@@ -1,6 +1,6 @@
 /** Reads the fields of a form, in the spellings that clients use. */
 
-import { EarshotError, expected } from '../../../errors.js';
+import { EarshotError, expected } from '../../../core/errors.js';
 import { subtitleFields } from './subtitle-fields.js';
 
 /** The fields of OpenAI's request except `file`, then those for subtitles, those of faster-whisper and speaches, and

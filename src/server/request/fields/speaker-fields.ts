@@ -1,13 +1,13 @@
 /** Parses the fields for diarization. */
 
-import { earshot } from '../../../command-line.js';
-import { EarshotError, expected } from '../../../errors.js';
+import { earshot } from '../../../core/command-line.js';
+import { EarshotError, expected } from '../../../core/errors.js';
 import {
 	type KnownVoice,
 	type SpeakerOptions,
 	speakerNameOf,
 	speakerNameRule,
-} from '../../../speech/speakers.js';
+} from '../../../core/speech/speakers.js';
 import type { FieldName, Fields } from './fields.js';
 
 export interface SpeakerRequest {

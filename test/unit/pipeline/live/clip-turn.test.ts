@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LiveOptions } from '../../../../src/live/live.js';
+import type { LiveOptions } from '../../../../src/core/live/live.js';
 import { ModelTime } from '../../../../src/pipeline/live/model-time.js';
 import { gate } from '../../../helpers/fakes.js';
 import { plainRecognition } from '../../../helpers/options.js';

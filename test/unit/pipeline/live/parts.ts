@@ -2,12 +2,12 @@
 
 import type { LiveInput } from '../../../../src/audio/live-input.js';
 import type { OpenVad } from '../../../../src/audio/vad.js';
+import type { LiveEvent, LiveOptions } from '../../../../src/core/live/live.js';
+import type { ClipResult } from '../../../../src/core/speech/clip.js';
 import type { Batch, Engine, SpeechStream } from '../../../../src/engines/engine.js';
-import type { LiveEvent, LiveOptions } from '../../../../src/live/live.js';
 import { ModelTime } from '../../../../src/pipeline/live/model-time.js';
 import { LiveAudio, type LiveParts } from '../../../../src/pipeline/live/stream.js';
 import { Scheduler } from '../../../../src/scheduler/scheduler.js';
-import type { ClipResult } from '../../../../src/speech/clip.js';
 import { plainRecognition } from '../../../helpers/options.js';
 import { info, limits, settled } from '../../../helpers/scripted-engine.js';
 

@@ -1,12 +1,12 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { noVad } from '../../../../src/audio/vad.js';
-import { EarshotError } from '../../../../src/errors.js';
+import { EarshotError } from '../../../../src/core/errors.js';
 import { ModelTime } from '../../../../src/pipeline/live/model-time.js';
 import type { Scheduler } from '../../../../src/scheduler/scheduler.js';
 import { gate } from '../../../helpers/fakes.js';
 import { plainRecognition } from '../../../helpers/options.js';
 import { settled } from '../../../helpers/scripted-engine.js';
-import { seeded } from '../../live/random.js';
+import { seeded } from '../../core/live/random.js';
 import { arrange, byVoice, digitStream, manual, pcm, summaryOf } from './parts.js';
 
 const twoTurns = pcm([0, 640], [7, 300], [3, 300], [0, 1000], [5, 400], [0, 1200]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Metrics } from '../../../../src/metrics.js';
+import { Metrics } from '../../../../src/core/metrics.js';
 import { LiveAdmission, predictedLoad } from '../../../../src/server/live/admission/admission.js';
 import { FakeClock } from '../../../helpers/fakes.js';
 

@@ -3,7 +3,7 @@
 import { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
-import { Metrics } from '../../../../src/metrics.js';
+import { Metrics } from '../../../../src/core/metrics.js';
 import { LiveAdmission } from '../../../../src/server/live/admission/admission.js';
 import { Connection } from '../../../../src/server/live/connection.js';
 import { defaultConfig } from '../../../../src/server/live/protocol/read-session.js';

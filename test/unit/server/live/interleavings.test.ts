@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { seeded } from '../../live/random.js';
+import { seeded } from '../../core/live/random.js';
 import { brokenRule } from './rules.js';
 import { Simulation } from './simulation.js';
 

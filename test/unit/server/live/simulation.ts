@@ -1,14 +1,14 @@
 /** A session with a client and a model that do whatever chance has them do, in any interleaving. */
 
-import { EarshotError } from '../../../../src/errors.js';
-import { InOrder } from '../../../../src/live/in-order.js';
-import type { LiveCommand, LiveEvent, LiveOptions } from '../../../../src/live/live.js';
-import { type DetectedSpeech, type TurnEvent, Turns } from '../../../../src/live/turns.js';
+import { EarshotError } from '../../../../src/core/errors.js';
+import { InOrder } from '../../../../src/core/live/in-order.js';
+import type { LiveCommand, LiveEvent, LiveOptions } from '../../../../src/core/live/live.js';
+import { type DetectedSpeech, type TurnEvent, Turns } from '../../../../src/core/live/turns.js';
 import { defaultConfig } from '../../../../src/server/live/protocol/read-session.js';
 import type { SentEvent, SessionInput, SessionOutput } from '../../../../src/server/live/session/outbox.js';
 import { Session } from '../../../../src/server/live/session/session.js';
 import { info } from '../../../helpers/fakes.js';
-import type { Random } from '../../live/random.js';
+import type { Random } from '../../core/live/random.js';
 
 /** The model's side of a stream: the real rules of turns over speech that comes by chance. */
 class SimulatedStream {

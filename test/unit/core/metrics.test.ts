@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Metrics } from '../../src/metrics.js';
+import { Metrics } from '../../../src/core/metrics.js';
 
 /** Samples by name and labels. */
 async function samples(metrics: Metrics): Promise<Map<string, number>> {

@@ -1,8 +1,8 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { diskFailure, makeFolder, makeFolderSync, renameOver } from '../../../src/disk/disk.js';
-import { Scratch } from '../../helpers/net/real-server.js';
+import { diskFailure, makeFolder, makeFolderSync, renameOver } from '../../../../src/core/disk/disk.js';
+import { Scratch } from '../../../helpers/net/real-server.js';
 
 const failure = (code: string) => Object.assign(new Error(code), { code });
 

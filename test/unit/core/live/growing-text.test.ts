@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GrowingText } from '../../../src/live/growing-text.js';
+import { GrowingText } from '../../../../src/core/live/growing-text.js';
 import { seeded } from './random.js';
 
 const publishedOf = (guesses: readonly string[]): string[] => {

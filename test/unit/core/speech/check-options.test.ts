@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { checkOptions } from '../../../src/speech/check-options.js';
-import { able, info } from '../../helpers/fakes.js';
-import { plainTranscription } from '../../helpers/options.js';
+import { checkOptions } from '../../../../src/core/speech/check-options.js';
+import { able, info } from '../../../helpers/fakes.js';
+import { plainTranscription } from '../../../helpers/options.js';
 
 describe('a text with a NUL', () => {
 	test.each([

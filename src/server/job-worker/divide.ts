@@ -2,16 +2,16 @@
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { EarshotError } from '../../errors.js';
+import { EarshotError } from '../../core/errors.js';
+import type { CutEvent } from '../../core/speech/events.js';
+import { diarizationType } from '../../core/speech/model-info.js';
+import type { TranscribeOptions } from '../../core/speech/options.js';
+import type { Recording } from '../../core/speech/recording.js';
+import type { DivisionBlob } from '../../jobs/contents.js';
+import { partName } from '../../jobs/job.js';
+import type { UnitDivision, UnitGroup, UnitLease } from '../../jobs/queue.js';
+import type { JobStorage } from '../../jobs/storage.js';
 import type { Lease } from '../../pool/model-pool.js';
-import type { CutEvent } from '../../speech/events.js';
-import { diarizationType } from '../../speech/model-info.js';
-import type { TranscribeOptions } from '../../speech/options.js';
-import type { Recording } from '../../speech/recording.js';
-import type { DivisionBlob } from '../contents.js';
-import { partName } from '../job.js';
-import type { UnitDivision, UnitGroup, UnitLease } from '../queue.js';
-import type { JobStorage } from '../storage.js';
 
 /** Seconds of audio: long enough to be worth the transfer to another worker, short enough to transcribe again. */
 const groupSeconds = 120;

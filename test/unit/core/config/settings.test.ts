@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { hostAndPort } from '../../../src/config/addresses.js';
-import { runnerEnvironment } from '../../../src/config/environment.js';
-import { homeFolder, ownFolders } from '../../../src/config/folders.js';
-import { environmentSource, flagSource, resolveConfig, slotsOf } from '../../../src/config/resolve.js';
-import { fileKeyOf, settingNames, variableOf } from '../../../src/config/settings.js';
+import { hostAndPort } from '../../../../src/core/config/addresses.js';
+import { runnerEnvironment } from '../../../../src/core/config/environment.js';
+import { homeFolder, ownFolders } from '../../../../src/core/config/folders.js';
+import {
+	environmentSource,
+	flagSource,
+	resolveConfig,
+	slotsOf,
+} from '../../../../src/core/config/resolve.js';
+import { fileKeyOf, settingNames, variableOf } from '../../../../src/core/config/settings.js';
 
 const file = (values: Record<string, string>) => ({ values, nameOf: fileKeyOf });
 

@@ -1,6 +1,6 @@
 import { deflateSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { compressionRatio } from '../../../src/speech/text.js';
+import { compressionRatio } from '../../../../src/core/speech/text.js';
 
 const usual = (text: string) => Buffer.byteLength(text) / deflateSync(text).length;
 

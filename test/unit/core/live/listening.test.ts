@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { EarshotError } from '../../../src/errors.js';
-import { type ListenEvent, LiveListening } from '../../../src/library/listen.js';
-import { listenOptions } from '../../../src/library/listen-options.js';
-import type { LiveEvent } from '../../../src/live/live.js';
-import { FakeTranscriber, info } from '../../helpers/fakes.js';
+import { EarshotError } from '../../../../src/core/errors.js';
+import type { LiveEvent } from '../../../../src/core/live/live.js';
+import { type ListenEvent, LiveListening } from '../../../../src/library/listen.js';
+import { listenOptions } from '../../../../src/library/listen-options.js';
+import { FakeTranscriber, info } from '../../../helpers/fakes.js';
 
 const second = new Uint8Array(32_000);
 const died = new EarshotError('engine_failed', 'the process ended');

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { execPath } from 'node:process';
 import { expect, it } from 'vitest';
-import { heapGrowth } from '../../src/gc.js';
+import { heapGrowth } from '../../../src/core/gc.js';
 
 it('V8 accepts the flags', () => {
 	const [name = ''] = heapGrowth.split('=');

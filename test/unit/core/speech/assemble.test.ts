@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { finished } from '../../../src/speech/assemble.js';
-import type { PipelineEvent, PlacedSegment } from '../../../src/speech/events.js';
-import type { Segment, Transcript } from '../../../src/speech/transcript.js';
+import { finished } from '../../../../src/core/speech/assemble.js';
+import type { PipelineEvent, PlacedSegment } from '../../../../src/core/speech/events.js';
+import type { Segment, Transcript } from '../../../../src/core/speech/transcript.js';
 
 const about = { model: 'm', task: 'transcribe', language: null } as const;
 

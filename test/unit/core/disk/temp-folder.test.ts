@@ -13,8 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { createTempFolder } from '../../../src/disk/temp-folder.js';
-import { FakeClock } from '../../helpers/fakes.js';
+import { createTempFolder } from '../../../../src/core/disk/temp-folder.js';
+import { FakeClock } from '../../../helpers/fakes.js';
 
 /** A temporary folder, and the name of a process's folder in it, whose process id can be exchanged. */
 async function arrange() {

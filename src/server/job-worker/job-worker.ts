@@ -1,9 +1,9 @@
 /** Runs jobs in this process: leases units from the queue while slots are free. */
 
-import { reasonOf } from '../../errors.js';
-import type { Log } from '../../log.js';
-import type { JobService } from '../job-service.js';
-import { type Unit, type UnitLease, unitSchema } from '../queue.js';
+import { reasonOf } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
+import type { JobService } from '../../jobs/job-service.js';
+import { type Unit, type UnitLease, unitSchema } from '../../jobs/queue.js';
 import { retryableBlobs } from './retryable-blobs.js';
 import { runRequest } from './run-request.js';
 import { runUnit, type UnitTools } from './run-unit.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { TurnRules } from '../../../src/live/live.js';
-import { type DetectedSpeech, type TurnEvent, Turns } from '../../../src/live/turns.js';
+import type { TurnRules } from '../../../../src/core/live/live.js';
+import { type DetectedSpeech, type TurnEvent, Turns } from '../../../../src/core/live/turns.js';
 
 const rules: TurnRules = { threshold: 0.5, prefixPaddingMs: 100, silenceDurationMs: 500 };
 const semantic: TurnRules = { ...rules, silenceDurationMs: 2000, sentenceSilenceMs: 300 };

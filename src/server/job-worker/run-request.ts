@@ -1,12 +1,12 @@
 /** Runs the unit of a synchronous request that no worker could accept directly. */
 
-import { asEarshotError, toWire } from '../../errors.js';
+import { asEarshotError, toWire } from '../../core/errors.js';
+import { jsonBytes, readBlob } from '../../jobs/blobs.js';
+import type { RequestResultBlob } from '../../jobs/contents.js';
+import { decodeOptions } from '../../jobs/encode-options.js';
+import { blobNames } from '../../jobs/job.js';
+import type { UnitLease, UnitRequest } from '../../jobs/queue.js';
 import type { Lease } from '../../pool/model-pool.js';
-import { jsonBytes, readBlob } from '../blobs.js';
-import type { RequestResultBlob } from '../contents.js';
-import { decodeOptions } from '../encode-options.js';
-import { blobNames } from '../job.js';
-import type { UnitLease, UnitRequest } from '../queue.js';
 import { lastOf, localFile, type UnitTools, withCheckpoints } from './run-unit.js';
 
 /** Ends the lease, and throws only what the lease throws. A failure is final, since a client waits. `stopping` aborts

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { earshot, programOf } from '../../src/command-line.js';
-import { folderOfCaller } from '../../src/config/environment.js';
+import { earshot, programOf } from '../../../src/core/command-line.js';
+import { folderOfCaller } from '../../../src/core/config/environment.js';
 
 describe('the command in messages', () => {
 	const checkout = { root: '/src/earshot/', isCheckout: true };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { cpuQuota, usableThreads } from '../../../src/config/cpu-quota.js';
+import { cpuQuota, usableThreads } from '../../../../src/core/config/cpu-quota.js';
 
 const reading = (files: Record<string, string>) => (file: string) => files[file];
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { stopSignals } from '../../src/signals.js';
+import { stopSignals } from '../../../src/core/signals.js';
 
 it.each(['linux', 'darwin'])('%s stops a program by Ctrl-C and SIGTERM', (platform) => {
 	expect(stopSignals(platform)).toEqual(['SIGINT', 'SIGTERM']);

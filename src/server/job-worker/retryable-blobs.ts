@@ -1,8 +1,8 @@
 /** A blob store for workers: failures of an unavailable store are retryable, so they do not fail a job. */
 
 import { existsSync } from 'node:fs';
-import { codeOf, EarshotError, reasonOf } from '../../errors.js';
-import type { BlobStore } from '../blobs.js';
+import { codeOf, EarshotError, reasonOf } from '../../core/errors.js';
+import type { BlobStore } from '../../jobs/blobs.js';
 
 /** Failed reads and writes throw the retryable error `closed`, except for a full disk, an aborted source, and other
  * known errors. `not_found` becomes `closed` too: a missing blob is not visible yet, or its folder is not mounted,

@@ -1,9 +1,9 @@
 /** The enrolled voices that a request names. */
 
-import type { SpeakerRequest } from '../../server/request/fields/speaker-fields.js';
+import type { KnownVoice, SpeakerOptions } from '../../core/speech/speakers.js';
 import { knownVoice } from '../../speakers/known-voice.js';
 import { checkedVoiceName, noVoice, type VoiceStore } from '../../speakers/voice-store.js';
-import type { KnownVoice, SpeakerOptions } from '../../speech/speakers.js';
+import type { SpeakerRequest } from '../request/fields/speaker-fields.js';
 
 /** The request's speaker options, with the enrolled voices that it names. Throws `not_found`. */
 export async function speakerOptionsFor(

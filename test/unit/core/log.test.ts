@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createLog, silentLog } from '../../src/log.js';
+import { createLog, silentLog } from '../../../src/core/log.js';
 
 function record(level: 'info' | 'silent') {
 	const lines: Record<string, unknown>[] = [];

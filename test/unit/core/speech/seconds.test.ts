@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { toMilliseconds } from '../../../src/speech/seconds.js';
+import { toMilliseconds } from '../../../../src/core/speech/seconds.js';
 
 test('seconds are rounded to the millisecond by their digits, as toFixed does', () => {
 	// Every eighth sample at 16 kHz is in the middle of two milliseconds, or on one.
