@@ -105,3 +105,54 @@ export async function speaker(
 	socket.terminate();
 	return heard;
 }
+
+/**
+ * One client that ends its turns itself, as push-to-talk does: speaks in real time, commits, waits for the text.
+ * @param {string} base http://…
+ * @param {Buffer} pcm 16 kHz, 16 bits
+ * @param {{ model: string, seconds: number, count: number }} how `seconds`: of each turn
+ * @returns {Promise<number[]>} from each commit to its whole text, milliseconds
+ */
+export async function committer(base, pcm, { model, seconds, count }) {
+	const socket = new WebSocket(`${base.replace('http', 'ws')}/v1/realtime?model=${model}`);
+	/** @type {(reason: Error) => void} */
+	let fail = () => {};
+	socket.on('error', (error) => fail(error));
+	/** @type {(type: string) => Promise<void>} */
+	const received = (wanted) =>
+		new Promise((resolve, reject) => {
+			fail = reject;
+			socket.on('message', function take(data) {
+				const { type, error } = JSON.parse(data.toString());
+				if (type === 'error' || type.endsWith('.failed')) reject(new Error(error.message));
+				if (type !== wanted) return;
+				socket.off('message', take);
+				resolve();
+			});
+		});
+	await received('session.created');
+	const input = { format: { type: 'audio/pcm', rate: 16_000 }, turn_detection: null };
+	socket.send(
+		JSON.stringify({ type: 'session.update', session: { type: 'transcription', audio: { input } } }),
+	);
+	await received('session.updated');
+	const waits = [];
+	const bytesOfTurn = seconds * 1000 * (bytesOfPiece / pieceMs);
+	for (let turn = 0; turn < count; turn++) {
+		const from = (turn * bytesOfTurn) % (pcm.length - bytesOfTurn);
+		const beganMs = performance.now();
+		for (let at = 0; at < bytesOfTurn; at += bytesOfPiece) {
+			const waitMs = beganMs + (at / bytesOfPiece) * pieceMs - performance.now();
+			if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+			const audio = pcm.subarray(from + at, from + at + bytesOfPiece).toString('base64');
+			socket.send(JSON.stringify({ type: 'input_audio_buffer.append', audio }));
+		}
+		const committedMs = performance.now();
+		const text = received('conversation.item.input_audio_transcription.completed');
+		socket.send(JSON.stringify({ type: 'input_audio_buffer.commit' }));
+		await text;
+		waits.push(performance.now() - committedMs);
+	}
+	socket.terminate();
+	return waits;
+}

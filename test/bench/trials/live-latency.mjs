@@ -4,7 +4,7 @@ import { realWhisper, sherpaShape, shortHash } from '../lib/models.mjs';
 import { realSentences } from '../lib/real-speech.mjs';
 import { earshot } from '../lib/servers.mjs';
 import { percentile } from '../lib/statistics.mjs';
-import { finalMsOf, speaker } from '../live/senders.mjs';
+import { committer, finalMsOf, speaker } from '../live/senders.mjs';
 import { spacedWords } from '../live/words.mjs';
 
 /** Of audio that the streaming model takes in at once. */
@@ -57,6 +57,12 @@ export async function liveLatency({ seconds, report }) {
 		const turns = await speaker(server.base, sentences, 6 * seconds, { model: 'tiny' });
 		const late = finalMsOf(turns);
 		report(`  ${whisper}: final ${both(late)}`);
+		// Push-to-talk: the client says where its turns end.
+		const turnSeconds = 3;
+		const count = Math.max(10, Math.round((2 * seconds) / turnSeconds));
+		const pushed = await committer(server.base, sentences, { model: 'tiny', seconds: turnSeconds, count });
+		const streamed = await committer(server.base, pcm, { model: 'streaming', seconds: turnSeconds, count });
+		report(`  after a commit: ${whisper} ${both(pushed)}; ${streaming} ${both(streamed)}`);
 		/** @type {(what: string, values: number[], atMost: number, model: string) => import('../bench.mjs').Figure} */
 		const figure = (what, values, atMost, model) => ({
 			what: `one session, ${what}, p95`,
@@ -69,6 +75,8 @@ export async function liveLatency({ seconds, report }) {
 			figure('first text after the end of the first word', first, chunkMs + 300, streaming),
 			figure('whole text after the silence, while it hears', final, 250, streaming),
 			figure('whole text after the silence, by turns', late, 250, whisper),
+			figure('whole text after a commit, while it hears', streamed, 250, streaming),
+			figure('whole text after a commit, by turns', pushed, 250, whisper),
 		];
 	} finally {
 		await server.stop();
