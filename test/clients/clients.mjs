@@ -1,6 +1,6 @@
-// The official clients, unmodified and in their newest versions: in a live session each must hear what the file route hears,
-// and each must read who said it, by its own types, as a plain request tells it. Fetches them from npm and PyPI into
-// build/clients, and Node 22 for those that need it.
+// The official clients, unmodified and in their newest versions, and LiveKit's and Pipecat's: in a live session each must
+// hear what the file route hears, and the official ones must read who said it, by their own types, as a plain request tells
+// it. Fetches them from npm and PyPI into build/clients, and Node 22 for those that need it.
 //
 //   npm run clients                all of them
 //   npm run clients -- agents      those whose name has this in it
@@ -29,6 +29,8 @@ const [certificate, key] = ['cert', 'key'].map((what) =>
 	path.join(root, 'test', 'helpers', 'tls', `localhost.${what}.pem`),
 );
 const overTls = 'over TLS';
+
+const [livekit, pipecat] = ['1.8.9', '1.14.0'];
 
 /** Name → the program and its arguments, fetched on first use. */
 const clients = {
@@ -62,6 +64,15 @@ const clients = {
 	'openai-agents for Python': () => [
 		python('agents-python', 'openai-agents[voice]'),
 		[path.join(scripts, 'agents_python.py')],
+	],
+	// Pinned, since they are large and change often; the pin is in the folder's name, so that a new one is fetched.
+	'livekit for Python': () => [
+		python(`livekit-python-${livekit}`, `livekit-agents==${livekit}`, `livekit-plugins-openai==${livekit}`),
+		[path.join(scripts, 'livekit_python.py')],
+	],
+	'pipecat for Python': () => [
+		python(`pipecat-python-${pipecat}`, `pipecat-ai[openai]==${pipecat}`),
+		[path.join(scripts, 'pipecat_python.py')],
 	],
 	'wyoming (Home Assistant)': () => [python('wyoming', 'wyoming'), [path.join(scripts, 'wyoming_python.py')]],
 };

@@ -31,9 +31,12 @@ function npmFolder(name, ...packages) {
 export function python(name, ...packages) {
 	const folder = path.join(place, name);
 	const program = path.join(folder, 'bin', 'python');
-	if (!existsSync(program)) {
+	// Written last: an installation that was broken off begins again.
+	const whole = path.join(folder, 'whole');
+	if (!existsSync(whole)) {
 		run('python3', ['-m', 'venv', folder]);
 		run(program, ['-m', 'pip', 'install', '--quiet', ...packages]);
+		writeFileSync(whole, '');
 	}
 	return program;
 }

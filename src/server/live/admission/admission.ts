@@ -50,8 +50,9 @@ export class LiveAdmission {
 				retryAfterSeconds,
 			});
 		};
-		if (this.#places.size >= maxSessions)
-			refuse(`This server has ${this.#places.size} live sessions, as many as it allows`);
+		const { size } = this.#places;
+		if (size >= maxSessions)
+			refuse(`This server has ${size} live session${size === 1 ? '' : 's'}, as many as it allows`);
 		const ofKey = [...this.#places].filter((place) => key !== '' && place.key === key);
 		if (ofKey.length >= maxSessionsOfKey)
 			refuse(`This API key has ${ofKey.length} live sessions, as many as it may have`);

@@ -20,6 +20,15 @@ describe('live sessions', () => {
 		expect(() => admission.admit('tiny', '')).toThrow(/try again in 5 s/);
 	});
 
+	it('are counted in the singular where there is one', () => {
+		const { admission } = arrange({ maxSessions: 1 });
+		admission.admit('tiny', '');
+		expect(() => admission.admit('tiny', '')).toThrow(/has 1 live session, as many/);
+		expect(() => arrange({ maxSessions: 0 }).admission.admit('tiny', '')).toThrow(
+			/has 0 live sessions, as many/,
+		);
+	});
+
 	it('are eight at most for one key', () => {
 		const { admission } = arrange();
 		const places = Array.from({ length: 8 }, () => admission.admit('tiny', 'sk-one'));

@@ -3,7 +3,7 @@ import { seeded } from '../../core/live/random.js';
 import { brokenRule } from './rules.js';
 import { Simulation } from './simulation.js';
 
-/** EARSHOT_INTERLEAVINGS=100000 for all of them. */
+/** `npm run interleavings` tries 100,000. */
 const count = Number(process.env.EARSHOT_INTERLEAVINGS ?? 4000);
 const steps = 120;
 
