@@ -176,6 +176,7 @@ export class LiveListening implements ListenStream {
 				this.#failTurn(event.turn, event.error);
 				break;
 			case 'cleared':
+			case 'configured':
 			case 'empty':
 				break;
 			case 'refused':

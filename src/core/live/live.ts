@@ -52,8 +52,9 @@ export type LiveCommand =
 	| { readonly type: 'commit'; readonly commit: number }
 	/** Discards the audio of the open turn. The response is `cleared` with this number. */
 	| { readonly type: 'clear'; readonly clear: number }
-	/** Applies to the audio from here on; an open turn keeps its `recognize` options. */
-	| { readonly type: 'configure'; readonly options: LiveOptions }
+	/** Applies to the audio from here on; an open turn keeps its `recognize` options. The response is
+	 * `configured` with this number. */
+	| { readonly type: 'configure'; readonly configure: number; readonly options: LiveOptions }
 	/** Ends the audio and the open turn. The response is `ended`, after the last text. */
 	| { readonly type: 'end' };
 
@@ -81,6 +82,8 @@ export type LiveEvent =
 	/** `turn`: the discarded one, if any. `clear` is absent if `configure` caused it: when voice activity detection is
 	 * turned on, the audio before counts as silence. */
 	| { readonly type: 'cleared'; readonly clear?: number; readonly turn?: number }
+	/** The options apply. */
+	| { readonly type: 'configured'; readonly configure: number }
 	/** More of the turn's text, possibly during speech. The deltas of a turn joined are its text. */
 	| { readonly type: 'delta'; readonly turn: number; readonly text: string }
 	| ({ readonly type: 'completed'; readonly turn: number } & LiveText)

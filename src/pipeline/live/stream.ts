@@ -137,6 +137,7 @@ export class LiveAudio implements LiveStream {
 				break;
 			case 'configure':
 				await this.#configure(command.options);
+				this.#emit({ type: 'configured', configure: command.configure });
 				break;
 			case 'end':
 				await this.#detectAll(this.#frames.flush());

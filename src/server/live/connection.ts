@@ -43,11 +43,11 @@ const idleMs = 10 * 60_000;
 const pauseAboveMs = 5_000;
 const resumeBelowMs = 2_000;
 
-/** While events wait for a model, reading stops above this many bytes of them: about 16 s of audio at 24 kHz. Audio that
- * was read is transcribed even if the server shuts down. */
+/** While events wait for a model or for its answers, reading stops above this many bytes of them: about 16 s of audio at
+ * 24 kHz. Audio that was read is transcribed even if the server shuts down. */
 const maxWaitingBytes = 1 << 20;
 
-/** Reading stops above this many commits and clears without an answer: a model answers at once, unless it hangs. */
+/** Reading stops above this many commits, clears and updates without an answer: a model answers at once, unless it hangs. */
 const maxUnanswered = 256;
 
 /** Unsent bytes of events above which reading from the client stops, and above which the connection is closed. */
@@ -74,7 +74,7 @@ export class Connection {
 	/** As of the last tick. */
 	#bytesReceived = 0;
 	#receivedMs: number;
-	/** As of the last event that did not wait for a model. */
+	/** As of the last event after which nothing waited for a model or for its answer. */
 	#bytesHandled = 0;
 	#appendedMs = 0;
 	#appendedAtMs: number;
@@ -205,7 +205,7 @@ export class Connection {
 		const { socket, session, metrics, bytesReceived } = this.#options;
 		const { bufferedAmount } = socket;
 		const bytes = bytesReceived();
-		if (!session.isWaiting) this.#bytesHandled = bytes;
+		if (!session.isWaiting && session.unanswered === 0) this.#bytesHandled = bytes;
 		if (bufferedAmount > stuckBytes) {
 			this.#give(1013, 'the events are not read');
 			return;

@@ -172,6 +172,7 @@ export class Utterance {
 			case 'committed':
 			case 'empty':
 			case 'cleared':
+			case 'configured':
 				break;
 		}
 	}

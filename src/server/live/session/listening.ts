@@ -22,7 +22,7 @@ interface Stream {
 /** A command without a response so far. */
 type PendingCommand =
 	| { readonly type: 'commit'; readonly number: number; readonly eventId: string | null }
-	| { readonly type: 'clear'; readonly number: number };
+	| { readonly type: 'clear' | 'configure'; readonly number: number };
 
 export class Listening {
 	readonly #outbox: Outbox;
@@ -63,7 +63,7 @@ export class Listening {
 		return Math.max(0, this.#appendedMs - this.#processedMs);
 	}
 
-	/** Number of commits and clears that the model has not answered. */
+	/** Number of commits, clears and configurations that the model has not answered. */
 	get unanswered(): number {
 		return this.#pending.length;
 	}
@@ -85,7 +85,9 @@ export class Listening {
 		if (options.turns !== null) this.#forgetAudio();
 		if (!this.#stream) return;
 		this.#stream.options = options;
-		this.#outbox.command({ type: 'configure', options });
+		const number = this.#nextNumber++;
+		this.#pending.push({ type: 'configure', number });
+		this.#outbox.command({ type: 'configure', configure: number, options });
 	}
 
 	/** Requires an open stream. */
@@ -161,6 +163,9 @@ export class Listening {
 				if (event.turn !== undefined) this.#items.dropped(event.turn);
 				if (event.clear !== undefined && this.#answered(event.clear))
 					this.#outbox.send({ type: 'input_audio_buffer.cleared' });
+				return undefined;
+			case 'configured':
+				this.#answered(event.configure);
 				return undefined;
 			case 'refused':
 				this.#outbox.refuse(refusedAs(event.error), null);
@@ -245,7 +250,7 @@ export class Listening {
 	/** Responds to a command after the stream has ended without a turn for it. */
 	#answerEmpty(asked: PendingCommand): void {
 		if (asked.type === 'clear') this.#outbox.send({ type: 'input_audio_buffer.cleared' });
-		else this.#outbox.refuse(commitEmpty('silent'), asked.eventId);
+		else if (asked.type === 'commit') this.#outbox.refuse(commitEmpty('silent'), asked.eventId);
 	}
 }
 

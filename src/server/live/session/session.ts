@@ -80,7 +80,7 @@ export class Session {
 		return this.#listening.appendedMs;
 	}
 
-	/** Number of commits and clears that the model has not answered. */
+	/** Number of commits, clears and configurations that the model has not answered. */
 	get unanswered(): number {
 		return this.#listening.unanswered;
 	}

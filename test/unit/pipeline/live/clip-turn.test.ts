@@ -201,7 +201,7 @@ describe('a turn whose speech pauses', () => {
 	] as const)('has all of its audio where a client then sets %s', async (_, turns, silenceMs) => {
 		const live = arrange(byVoice);
 		await speak(live, pcm([7, 1000], [0, 400]));
-		live.stream.send({ type: 'configure', options: { ...byVoice, turns } });
+		live.stream.send({ type: 'configure', configure: 1, options: { ...byVoice, turns } });
 		await speak(live, pcm([3, 500], [0, silenceMs]));
 		if (turns === null) live.stream.send({ type: 'commit', commit: 1 });
 		await live.until('completed');
@@ -212,7 +212,7 @@ describe('a turn whose speech pauses', () => {
 		const live = arrange(byVoice);
 		await speak(live, pcm([7, 1000], [0, 400]));
 		const turns = { threshold: 0.5, prefixPaddingMs: 100, silenceDurationMs: 1000 };
-		live.stream.send({ type: 'configure', options: { ...byVoice, turns } });
+		live.stream.send({ type: 'configure', configure: 1, options: { ...byVoice, turns } });
 		await speak(live, pcm([0, 1200]));
 		expect(summaryOf(live.events).at(-1)).toBe('0 is 7 7 7 7 7 7 7 7 7 7');
 	});

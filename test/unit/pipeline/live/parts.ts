@@ -177,7 +177,7 @@ export function arrange(options: LiveOptions, given: Partial<LiveParts> = {}) {
 
 /** Each event in a word or two, without those about progress. */
 export function summaryOf(events: readonly LiveEvent[]): string[] {
-	return events.filter(({ type }) => type !== 'processed').map(inWords);
+	return events.filter(({ type }) => type !== 'processed' && type !== 'configured').map(inWords);
 }
 
 function inWords(event: LiveEvent): string {
@@ -194,6 +194,7 @@ function inWords(event: LiveEvent): string {
 		case 'committed':
 			return `${event.turn} committed: ${event.seconds} s`;
 		case 'processed':
+		case 'configured':
 		case 'empty':
 		case 'cleared':
 		case 'refused':

@@ -247,9 +247,12 @@ describe('a live stream', () => {
 		const { events, stream, until } = arrange(manual, { openStream: digitStream });
 		stream.send({ type: 'audio', bytes: pcm([7, 500], [3, 500]) });
 		await until('delta');
-		stream.send({ type: 'configure', options: byVoice });
-		await until('cleared');
-		expect(events.filter(({ type }) => type === 'cleared')).toEqual([{ type: 'cleared', turn: 0 }]);
+		stream.send({ type: 'configure', configure: 1, options: byVoice });
+		await until('configured');
+		expect(events.slice(-2)).toEqual([
+			{ type: 'cleared', turn: 0 },
+			{ type: 'configured', configure: 1 },
+		]);
 		stream.send({ type: 'audio', bytes: pcm([0, 640], [5, 300], [0, 1000]) });
 		await until('completed');
 		expect(summaryOf(events).at(-1)).toBe('1 is 5 5 5');
@@ -261,6 +264,7 @@ describe('a live stream', () => {
 		stream.send({ type: 'audio', bytes: first });
 		stream.send({
 			type: 'configure',
+			configure: 1,
 			options: { ...byVoice, recognize: { ...byVoice.recognize, language: 'de' } },
 		});
 		stream.send({ type: 'audio', bytes: rest });
@@ -276,7 +280,8 @@ describe('a live stream', () => {
 	it('changes its format at the position of the command', async () => {
 		const { events, stream, until } = arrange(manual);
 		stream.send({ type: 'audio', bytes: pcm([7, 200]) });
-		stream.send({ type: 'configure', options: { ...manual, format: { encoding: 'pcm16', rate: 8000 } } });
+		const format = { encoding: 'pcm16', rate: 8000 } as const;
+		stream.send({ type: 'configure', configure: 1, options: { ...manual, format } });
 		stream.send({ type: 'audio', bytes: pcm([3, 200]) });
 		stream.send({ type: 'commit', commit: 1 });
 		await until('completed');

@@ -159,3 +159,65 @@ test('commits that the model leaves unanswered stop the reading', async () => {
 	emit({ type: 'empty', commit, why: 'short' });
 	expect(socket.isPaused).toBe(false);
 });
+
+test('updates that the model leaves unanswered stop the reading, large ones sooner', async () => {
+	const model = new FakeTranscriber();
+	const { socket } = connect(new FakePool(model));
+	const say = (event: object) => {
+		const data = Buffer.from(JSON.stringify(event));
+		socket.bytesReceived += data.length;
+		socket.emit('message', data, false);
+	};
+	const update = (prompt: string) =>
+		say({
+			type: 'session.update',
+			session: { audio: { input: { transcription: { model: 'tiny', prompt } } } },
+		});
+	say({ type: 'input_audio_buffer.append', audio: Buffer.alloc(4800).toString('base64') });
+	await settled();
+	const { commands, emit } = model.streams[0]!;
+	let answered = 0;
+	const answer = () => {
+		const asked = commands.filter((command) => command.type === 'configure');
+		for (const { configure } of asked.slice(answered)) emit({ type: 'configured', configure });
+		const count = asked.length - answered;
+		answered = asked.length;
+		return count;
+	};
+	for (let count = 0; count < 256; count++) update('');
+	expect(socket.isPaused).toBe(false);
+	update('');
+	expect(socket.isPaused).toBe(true);
+	expect(answer()).toBe(257);
+	expect(socket.isPaused).toBe(false);
+	const prompt = 'x'.repeat(300_000);
+	for (let count = 0; count < 3; count++) update(prompt);
+	expect(socket.isPaused).toBe(false);
+	update(prompt);
+	expect(socket.isPaused).toBe(true);
+	expect(answer()).toBe(4);
+	expect(socket.isPaused).toBe(false);
+});
+
+test('a session without audio may update itself as often as it likes', async () => {
+	const model = new FakeTranscriber();
+	const { socket } = connect(new FakePool(model));
+	model.onListen = (stream) => {
+		stream.onCommand = (command) => {
+			if (command.type === 'configure') stream.emit({ type: 'configured', configure: command.configure });
+		};
+	};
+	const say = (event: object) => {
+		const data = Buffer.from(JSON.stringify(event));
+		socket.bytesReceived += data.length;
+		socket.emit('message', data, false);
+	};
+	const prompt = 'x'.repeat(10_000);
+	const session = { audio: { input: { transcription: { model: 'tiny', prompt } } } };
+	for (let count = 0; count < 300; count++) say({ type: 'session.update', session });
+	say({ type: 'input_audio_buffer.append', audio: Buffer.alloc(4800).toString('base64') });
+	await settled();
+	for (let count = 0; count < 300; count++) say({ type: 'session.update', session });
+	expect(model.streams[0]?.commands.length).toBe(301);
+	expect(socket.isPaused).toBe(false);
+});

@@ -56,6 +56,7 @@ class SimulatedStream {
 				this.#turns.configure(command.options.turns);
 				if (this.#turns.open === undefined)
 					for (const turn of this.#drop()) this.events.push({ type: 'cleared', turn });
+				this.events.push({ type: 'configured', configure: command.configure });
 				break;
 			case 'end':
 				this.#act(this.#turns.end());
@@ -174,6 +175,8 @@ export class Simulation {
 	closed: { readonly code: number; readonly reason: string } | undefined;
 	/** Events after the session has closed its socket. */
 	late = 0;
+	/** Commands that counted as unanswered although the stream had answered all. */
+	forgotten = 0;
 	readonly #random: Random;
 	readonly #session: Session;
 	readonly #leases: string[] = [];
@@ -209,7 +212,10 @@ export class Simulation {
 
 	/** Ends the session: at any moment, or once everything that is on its way has arrived. */
 	finish(): void {
-		if (this.#random.chance(0.5)) this.#settle();
+		if (this.#random.chance(0.5)) {
+			this.#settle();
+			this.forgotten = this.#session.unanswered;
+		}
 		this.#take({ type: 'end', why: { code: 1001, reason: 'over' } });
 		this.#settle();
 	}
