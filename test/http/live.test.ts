@@ -419,6 +419,22 @@ describe('a model', () => {
 	});
 });
 
+test.each([
+	['gpt-live-transcribe', undefined, null],
+	['gpt-realtime-whisper', { type: 'server_vad' }, { type: 'server_vad' }],
+	['whisper-1', undefined, { type: 'server_vad' }],
+])(
+	'a client that names %s and sets %j for turn detection gets %j',
+	async (model, turn_detection, expected) => {
+		const { client } = await open();
+		const given = { transcription: { model }, ...(turn_detection && { turn_detection }) };
+		client.send({ type: 'session.update', session: { type: 'transcription', audio: { input: given } } });
+		const { session } = await client.nextOf('session.updated');
+		if (expected === null) expect(session.audio.input.turn_detection).toBeNull();
+		else expect(session.audio.input.turn_detection).toMatchObject(expected);
+	},
+);
+
 test('a fault of ours ends the session, and not the server', async () => {
 	const { server, client } = await open();
 	server.model.onListen = () => {
