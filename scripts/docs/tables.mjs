@@ -9,7 +9,7 @@ import { code, codes, table } from './pages.mjs';
 export function settingsTable() {
 	const rows = settingNames.map((name) => {
 		const { flag, valueName, help, default: value, defaultText = String(value) } = settings[name];
-		return [code(`--${flag} ${valueName}`), code(variableOf(name)), help, defaultText];
+		return [code(`--${flag} ${valueName}`.trim()), code(variableOf(name)), help, defaultText];
 	});
 	return table(['flag', 'variable', 'what', 'default'], rows);
 }

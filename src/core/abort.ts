@@ -1,6 +1,11 @@
-/** Waiting for shared work, which each caller can cancel for itself. */
+/** Cancelling: of a recording, and of waiting for shared work. */
 
 import { EarshotError } from './errors.js';
+
+/** Throws `cancelled` once the signal of a recording has fired. */
+export function throwIfCancelled(signal: AbortSignal): void {
+	if (signal.aborted) throw new EarshotError('cancelled', 'the recording was cancelled');
+}
 
 /**
  * The outcome of `work`, or a rejection with `cancelled` as soon as `signal` fires. The work itself continues, for

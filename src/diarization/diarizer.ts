@@ -7,7 +7,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { AudioReader } from '../audio/decode.js';
 import { SampleWindow } from '../audio/sample-window.js';
-import { EarshotError } from '../core/errors.js';
+import { throwIfCancelled } from '../core/abort.js';
 import { sampleRate } from '../core/speech/pcm.js';
 import { type ActiveStretch, Activity, voiceChances } from './activity.js';
 import { unit } from './linkage.js';
@@ -60,7 +60,7 @@ export async function diarize(
 ): Promise<Diarization> {
 	const listening = new Listening(networks, reader, signal);
 	while (!listening.ended) {
-		throwIfAborted(signal);
+		throwIfCancelled(signal);
 		const { index } = listening;
 		hooks.onWindow?.(index);
 		try {
@@ -73,7 +73,7 @@ export async function diarize(
 	const duration = listening.seconds;
 	const yieldNow = async () => {
 		await setImmediate();
-		throwIfAborted(signal);
+		throwIfCancelled(signal);
 	};
 	const { labels, centres } = await speakersOf(pieces, options, yieldNow);
 	return { ...renumbered(joined(pieces, labels), centres, duration), duration, truncated: reader.truncated };
@@ -171,10 +171,6 @@ class Listening {
 		const { shift, field } = this.#networks.shape;
 		return Math.max(0, Math.ceil((sample - field / 2) / shift));
 	}
-}
-
-function throwIfAborted(signal: AbortSignal): void {
-	if (signal.aborted) throw new EarshotError('cancelled', 'the recording was cancelled');
 }
 
 /** Joins nearby stretches of the same speaker into turns, in no particular order. */

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import type { Network } from '../../binding.js';
 import { addon, guarded } from '../addon/addon.js';
 import { runtimeFile } from '../addon/libraries.js';
+import { throwIfCancelled } from '../core/abort.js';
 import { EarshotError, reasonOf } from '../core/errors.js';
 import { sampleRate } from '../core/speech/pcm.js';
 import { NotOnnx } from '../model-files/onnx-fields.js';
@@ -89,7 +90,7 @@ async function run(
 ): Promise<Float32Array> {
 	const clip = nextClip++;
 	const cancel = () => network.cancel(clip);
-	if (signal.aborted) throw new EarshotError('cancelled', 'the recording was cancelled');
+	throwIfCancelled(signal);
 	const running = guarded(() => network.run(values, { ...options, clip }));
 	signal.addEventListener('abort', cancel, { once: true });
 	try {

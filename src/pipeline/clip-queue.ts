@@ -1,6 +1,6 @@
 /** The clips of one recording between the chunker and the consumer, in order. */
 
-import { EarshotError } from '../core/errors.js';
+import { throwIfCancelled } from '../core/abort.js';
 import type { Clip, ClipResult } from '../core/speech/clip.js';
 import type { RecognizeOptions } from '../core/speech/options.js';
 import { sampleRate } from '../core/speech/pcm.js';
@@ -112,8 +112,4 @@ export function padded(clip: Clip, minClipSeconds: number): Clip {
 	const samples = new Float32Array(minSamples);
 	samples.set(clip.samples);
 	return { ...clip, samples };
-}
-
-export function throwIfCancelled(signal: AbortSignal): void {
-	if (signal.aborted) throw new EarshotError('cancelled', 'the recording was cancelled');
 }

@@ -3,13 +3,14 @@
 import { ChannelChunker, type ClipSource } from '../audio/channel-chunker.js';
 import { Chunker } from '../audio/chunker.js';
 import { GroupClips } from '../audio/group-clips.js';
+import { throwIfCancelled } from '../core/abort.js';
 import type { Clip, ClipResult } from '../core/speech/clip.js';
 import type { PipelineEvent } from '../core/speech/events.js';
 import type { RecognizeOptions, TranscribeOptions } from '../core/speech/options.js';
 import type { Recording } from '../core/speech/recording.js';
 import { toMilliseconds } from '../core/speech/seconds.js';
 import { Stopwatch } from '../core/speech/timing.js';
-import { ClipQueue, throwIfCancelled } from './clip-queue.js';
+import { ClipQueue } from './clip-queue.js';
 import { uncovered } from './coverage.js';
 import { runCut } from './cut.js';
 import { decodeBlock } from './decode-block.js';

@@ -152,18 +152,18 @@ function leastRecentlyUsed<T extends Evictable>(models: readonly T[], bytes: num
 function neverFits(id: string, neededBytes: number, budgetBytes: number): EarshotError {
 	return new EarshotError(
 		'model_too_large',
-		`The model \`${id}\` needs about ${megabytes(neededBytes)} of memory, more than the budget of ${megabytes(budgetBytes)} for all models: raise --memory-budget-mb`,
+		`The model \`${id}\` needs about ${mebibytes(neededBytes)} of memory, more than the budget of ${mebibytes(budgetBytes)} for all models: raise --memory-budget-mb`,
 	);
 }
 
 function outOfMemory(id: string, neededBytes: number, budgetBytes: number): EarshotError {
 	return new EarshotError(
 		'out_of_memory',
-		`There is no memory for the model \`${id}\` now: it needs about ${megabytes(neededBytes)} of the budget of ${megabytes(budgetBytes)} for all models, and the loaded models are busy`,
+		`There is no memory for the model \`${id}\` now: it needs about ${mebibytes(neededBytes)} of the budget of ${mebibytes(budgetBytes)} for all models, and the loaded models are busy; try again in ${retryAfterSeconds} s, or raise --memory-budget-mb`,
 		{ retryAfterSeconds },
 	);
 }
 
-function megabytes(bytes: number): string {
+function mebibytes(bytes: number): string {
 	return `${Math.ceil(bytes / 2 ** 20)} MiB`;
 }

@@ -56,7 +56,7 @@ describe('the reference has', () => {
 	it.each(settingNames)('the setting %s, with its variable and default', (name) => {
 		const { flag, valueName, help, default: value, ...more } = settings[name];
 		const shown = 'defaultText' in more ? more.defaultText : String(value);
-		const row = `| \`--${flag} ${valueName}\` | \`${variableOf(name)}\` | ${help} | ${shown} |`;
+		const row = `| \`${`--${flag} ${valueName}`.trim()}\` | \`${variableOf(name)}\` | ${help} | ${shown} |`;
 		expect(textOf('docs/reference/settings.md')).toContain(row);
 	});
 

@@ -29,7 +29,10 @@ export async function searchModels(
 	const registry = loadRegistry(flags, packageRoot);
 	const found = registry.catalog.search(words);
 	if (found.length === 0)
-		throw new EarshotError('model_not_found', `No model in the catalog matches all of: ${words.join(', ')}`);
+		throw new EarshotError(
+			'model_not_found',
+			`No model in the catalog matches all of: ${words.join(', ')}; try fewer words`,
+		);
 	if (form === 'ids') {
 		process.stdout.write(found.map(({ id }) => `${id}\n`).join(''));
 		return;

@@ -1,4 +1,4 @@
-/** Standard input of `earshot listen` has no header, so a file in it would be heard as noise, at a wrong rate. */
+/** Standard input of `earshot listen` has no header, so a file in it would be transcribed as noise, at a wrong rate. */
 
 import { earshot } from '../../core/command-line.js';
 import { EarshotError } from '../../core/errors.js';

@@ -21,9 +21,13 @@ export function asOutage(thrown: unknown): unknown {
 	const { code } = thrown as { readonly code?: unknown };
 	const codeText = typeof code === 'string' ? code : '';
 	if (fullCodes.test(codeText) || fullMessages.test(thrown.message))
-		return new EarshotError('disk_full', 'The queue of this server is full: its memory or its disk', {
-			cause: thrown,
-		});
+		return new EarshotError(
+			'disk_full',
+			'The queue of this server is full: its memory or its disk; free some, or give it more',
+			{
+				cause: thrown,
+			},
+		);
 	if (!unreachableCodes.test(codeText) && !unreachableMessages.test(thrown.message)) return thrown;
 	return new EarshotError('closed', 'The queue of this server cannot be reached now: try again later', {
 		cause: thrown,

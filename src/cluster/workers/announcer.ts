@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import type { Clock } from '../../core/clock.js';
 import type { ModelPool } from '../../pool/model-pool.js';
+import { turnSeconds } from '../../server/request/admission.js';
 import { announceEveryMs, type Directory, type WorkerEntry } from '../directory.js';
 import { clusterProtocol } from './protocol.js';
 
@@ -30,8 +31,6 @@ export interface AnnouncerOptions {
 	readonly onError: (error: unknown) => void;
 }
 
-/** Assumed rest of each recording in progress, seconds: one clip. */
-const turnSeconds = 30;
 /** Assumed time to load any model, seconds. */
 const defaultLoadSeconds = 10;
 

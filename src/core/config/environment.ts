@@ -7,7 +7,6 @@ import { homeFolder } from './folders.js';
 const withheld: ReadonlySet<string> = new Set([
 	'EARSHOT_API_KEYS',
 	'EARSHOT_QUEUE',
-	'EARSHOT_CLUSTER_KEY',
 	'NODE_OPTIONS',
 	'HF_TOKEN',
 	'AWS_SECRET_ACCESS_KEY',

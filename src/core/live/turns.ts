@@ -143,7 +143,7 @@ export class Turns {
 	/** Changes the rules. An open turn continues, except one without detected speech when detection is turned on. */
 	configure(rules: TurnRules | null): void {
 		this.#rules = rules;
-		// Another detector begins here, in silence as far as it has heard: if nothing more is said, the turn must still end.
+		// Another detector begins here, without having received any speech: if nothing more is said, the turn must still end.
 		const isAnnounced = this.#open?.announced === true;
 		this.#pausedSince = rules && isAnnounced ? (this.#pausedSince ?? this.#position) : undefined;
 		if (rules === null || isAnnounced) return;

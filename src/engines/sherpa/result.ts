@@ -24,9 +24,13 @@ export function resultOf(
 	const isTimed = family.times && hasTimes(raw, range);
 	if (options.words && !isTimed && !options.wordsOptional) {
 		// The family has times, but this export does not (Paraformer has both kinds), or they are not real.
-		throw new EarshotError('unsupported_value', 'This model file gives no word timestamps', {
-			param: 'timestamp_granularities',
-		});
+		throw new EarshotError(
+			'unsupported_value',
+			'This model file gives no word timestamps; leave `timestamp_granularities` out or choose another model',
+			{
+				param: 'timestamp_granularities',
+			},
+		);
 	}
 	const clipSeconds = clip.end - clip.start;
 	const withLogprobs = family.logprobs && hasLogprobs(raw, range);

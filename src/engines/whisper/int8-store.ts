@@ -96,14 +96,14 @@ export class Int8Store {
 		if (disk !== null && disk < bytes + reservedBytes)
 			throw new EarshotError(
 				'disk_full',
-				`the 8-bit weights need ${inGb(bytes + reservedBytes)} on the disk of ${this.#files.folder}, and ${inGb(disk)} are free`,
+				`the 8-bit weights need ${inGb(bytes + reservedBytes)} on the disk of ${this.#files.folder}, and ${inGb(disk)} are free; free some, or choose another --encoder`,
 			);
 		const memory = this.#deps.freeMemory();
 		const needed = processBytes + workingBytes;
 		if (memory < needed)
 			throw new EarshotError(
 				'out_of_memory',
-				`converting to 8-bit weights needs ${inGb(needed)} of memory, and ${inGb(memory)} are free`,
+				`converting to 8-bit weights needs ${inGb(needed)} of memory, and ${inGb(memory)} are free; free some, or choose another --encoder`,
 			);
 	}
 }

@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { ReadEntry, Unpack } from 'tar';
 import { makeFolder } from '../../core/disk/disk.js';
+import { codeOf } from '../../core/errors.js';
 
 export interface UnpackLimits {
 	/** Total unpacked size. */
@@ -41,7 +42,7 @@ export async function unpackBlocking(archive: string, into: string, limits: Unpa
 		await decompressed(archive, guard.counter(), sink);
 	} catch (thrown) {
 		if (guard.violation !== undefined) throw new BadArchive(guard.violation);
-		if (thrown instanceof BadArchive || (thrown instanceof Error && isOfFileSystem(thrown))) throw thrown;
+		if (thrown instanceof BadArchive || isOfFileSystem(thrown)) throw thrown;
 		const why = thrown instanceof Error ? thrown.message : String(thrown);
 		throw new BadArchive(`it is damaged (${why})`);
 	}
@@ -99,8 +100,9 @@ export function escapesFolder(name: string): boolean {
 	);
 }
 
-function isOfFileSystem(error: Error): boolean {
-	return 'code' in error && /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS)$/.test(String(error.code));
+/** Whether the file system failed, and not the archive. */
+export function isOfFileSystem(thrown: unknown): boolean {
+	return /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS|EIO|EBUSY)$/.test(codeOf(thrown));
 }
 
 async function decompressed(archive: string, counter: Transform, sink: Unpack): Promise<void> {

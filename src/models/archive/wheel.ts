@@ -7,9 +7,8 @@ import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import type { Entry, ZipFile } from 'yauzl';
 import { makeFolder } from '../../core/disk/disk.js';
-import { codeOf } from '../../core/errors.js';
 import { archiveFailure } from './archive.js';
-import { BadArchive, defaultLimits, type UnpackLimits } from './unpack.js';
+import { BadArchive, defaultLimits, isOfFileSystem, type UnpackLimits } from './unpack.js';
 
 /**
  * Extracts those of `names` that are in `folder` of the archive into the empty folder `into`, and checks their CRC-32
@@ -41,10 +40,6 @@ export async function extractFrom(
 		const why = thrown instanceof Error ? thrown.message : String(thrown);
 		throw archiveFailure(new BadArchive(`it is damaged (${why})`), into);
 	}
-}
-
-function isOfFileSystem(thrown: unknown): boolean {
-	return /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS|EIO|EBUSY)$/.test(codeOf(thrown));
 }
 
 /** `targets`: name in the archive → path to write. */

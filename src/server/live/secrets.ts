@@ -34,9 +34,13 @@ export class ClientSecrets {
 	make(config: SessionConfig, seconds: number): ClientSecret {
 		this.#dropExpired();
 		if (this.#secrets.size >= maxSecrets)
-			throw new EarshotError('overloaded', `There are ${maxSecrets} client secrets that have not expired`, {
-				retryAfterSeconds: 10,
-			});
+			throw new EarshotError(
+				'overloaded',
+				`There are ${maxSecrets} client secrets that have not expired; try again in 10 s`,
+				{
+					retryAfterSeconds: 10,
+				},
+			);
 		const secret = {
 			value: `ek_${randomBytes(24).toString('base64url')}`,
 			expiresAt: Math.floor(Date.now() / 1000) + seconds,

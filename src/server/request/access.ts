@@ -47,14 +47,14 @@ export function accessRules(options: AccessOptions): Access {
 			if (hostAllowed(host)) return;
 			throw new EarshotError(
 				'host_refused',
-				`This server does not answer to the host name \`${host}\`; add it to the allowed hosts, or use localhost`,
+				`This server does not answer to the host name \`${host}\`; start the server with --allowed-hosts, or use localhost`,
 			);
 		},
 		checkOrigin({ origin = '', host = '' }) {
 			if (origin === '' || originAllowed(origin, host)) return;
 			throw new EarshotError(
 				'origin_refused',
-				`Pages from \`${origin}\` may not use this server; add it to the allowed origins`,
+				`Pages from \`${origin}\` may not use this server; start it with --allowed-origins`,
 			);
 		},
 		areTrusted: (keys) => keys.some(isKey),

@@ -1,10 +1,11 @@
-"""livekit-plugins-openai: a recording whose end the server finds. Prints a JSON list of texts."""
+"""livekit-plugins-openai: a recording whose end the server finds, and one whose end the plugin finds. Prints a JSON list of
+texts."""
 
 import asyncio
 import json
 import sys
 
-from livekit.agents import stt, utils
+from livekit.agents import inference, stt, utils
 from livekit.plugins import openai
 from livekit.rtc import AudioFrame
 
@@ -34,7 +35,12 @@ async def text(**options):
 
 async def main():
     by_server = {"type": "server_vad", "silence_duration_ms": 2000}
-    return [await text(model=model, turn_detection=by_server)]
+    # With OpenAI's live names the plugin detects turns itself, and commits.
+    by_plugin = inference.VAD(min_silence_duration=2)
+    return [
+        await text(model=model, turn_detection=by_server),
+        await text(model="gpt-live-transcribe", vad=by_plugin),
+    ]
 
 
 print(json.dumps(asyncio.run(asyncio.wait_for(main(), 120))))

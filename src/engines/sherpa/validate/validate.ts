@@ -143,7 +143,7 @@ function checkSet({ fileSets }: Family, files: ValidateSettings['files']): void 
 	const sets = fileSets.map(({ name, roles }) => `${name} (${roles.join(', ')})`);
 	throw new EarshotError(
 		'model_load_failed',
-		`its files are neither ${sets.join(' nor ')}; it has ${given.join(', ')}`,
+		`its files are neither ${sets.join(' nor ')}; it has ${given.join(', ')}; give the files of one set`,
 	);
 }
 

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { speakerOptionsOfJob } from '../../../src/server/job-worker/known-voices.js';
-import { VoiceStore } from '../../../src/speakers/voice-store.js';
+import { speakerOptionsOfJob } from '../../../../src/server/job-worker/known-voices.js';
+import { VoiceStore } from '../../../../src/speakers/voice-store.js';
 
 const ada = { name: 'Ada', reference: { voice: [0.6, 0.8], fingerprint: 'net' } };
 
