@@ -402,7 +402,7 @@ describe('earshot ps, load and unload', () => {
 		const wrong = ['--config', config, '--api-keys', 'guess', '--addr', new URL(url).host];
 		expect(await earshot('ps', ...wrong)).toMatchObject({
 			code: 1,
-			stderr: expect.stringContaining('Incorrect API key provided'),
+			stderr: expect.stringContaining('does not accept this API key'),
 		});
 		expect(await earshot('load', 'nobody', ...there)).toMatchObject({
 			code: 1,

@@ -103,7 +103,7 @@ describe('a voice whose writer is killed half way', () => {
 	const voiceOf = (name: string) => ({ name, voice: [0.6, 0.8], fingerprint: 'net', seconds: 4, created: 1 });
 
 	async function halfWritten(folder: string): Promise<ChildProcess> {
-		const script = pathToFileURL(path.join(root, 'dist', 'voices', 'store.js')).href;
+		const script = pathToFileURL(path.join(root, 'dist', 'speakers', 'voice-store.js')).href;
 		const args = ['--input-type=module', '-e', halfWriter, script, folder];
 		const writer = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
 		await once(writer.stdout, 'data');
