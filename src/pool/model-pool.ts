@@ -54,8 +54,9 @@ export interface ModelPool {
 	 * for an invalid entry of models.yaml. */
 	idOf(name: string): string;
 	/** Resolves an id or alias and loads the model if needed; concurrent callers share one load. `live`: for `listen`, which
-	 * only models of this machine have. Throws `unsupported_value` if it has not, `model_not_found`, `model_load_failed`, `engine_missing`, `model_backoff`, `model_too_large`, `out_of_memory` when
-	 * there is not enough memory now, `cancelled`, `closed`. */
+	 * only models of this machine have; without one, throws `unsupported_value`. Throws `model_not_found`,
+	 * `model_load_failed`, `engine_missing`, `model_backoff`, `model_too_large`, `out_of_memory` when there is not enough
+	 * memory now, `cancelled`, `closed`. */
 	lease(model: string, signal: AbortSignal, purpose?: 'live'): Promise<Lease>;
 	/** Loads the model ahead of requests, also during its crash backoff. Its keep-alive starts as after a request. Throws
 	 * like `lease`. */

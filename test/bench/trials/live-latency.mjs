@@ -73,9 +73,9 @@ export async function liveLatency({ seconds, report }) {
 		});
 		return [
 			figure('first text after the end of the first word', first, chunkMs + 300, streaming),
-			figure('whole text after the silence, while it hears', final, 250, streaming),
+			figure('whole text after the silence, of a streaming model', final, 250, streaming),
 			figure('whole text after the silence, by turns', late, 250, whisper),
-			figure('whole text after a commit, while it hears', streamed, 250, streaming),
+			figure('whole text after a commit, of a streaming model', streamed, 250, streaming),
 			figure('whole text after a commit, by turns', pushed, 250, whisper),
 		];
 	} finally {

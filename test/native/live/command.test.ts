@@ -168,7 +168,7 @@ test.each([
 	['Ogg', Buffer.from('OggS\0\x02', 'latin1')],
 	['MP4', Buffer.from('\0\0\0\x20ftypM4A ', 'latin1')],
 ])(
-	'standard input that is a %s file is refused, not heard as noise',
+	'standard input that is a %s file is refused, not transcribed as noise',
 	async (name, head) => {
 		const { child, ended } = start(['-']);
 		child.stdin.end(Buffer.concat([head, silence(1)]));

@@ -4,6 +4,7 @@
  */
 
 import { EarshotError } from '../../../core/errors.js';
+import { isRecord } from '../../../core/is-record.js';
 import type { ModelInfo } from '../../../core/speech/model-info.js';
 import { type ClientEvent, readClientEvent, shortenedId } from '../protocol/client-events.js';
 import { eventError, refusedAs } from '../protocol/errors.js';
@@ -319,6 +320,5 @@ function asRefused<T>(work: () => T): T {
 }
 
 function eventIdOf(given: unknown): string | null {
-	if (typeof given !== 'object' || given === null || !('event_id' in given)) return null;
-	return typeof given.event_id === 'string' ? shortenedId(given.event_id) : null;
+	return isRecord(given) && typeof given.event_id === 'string' ? shortenedId(given.event_id) : null;
 }
