@@ -266,10 +266,10 @@ public:
 			live_->seconds += Clip{piece_.samples.data(), piece_.samples.size()}.Seconds();
 			auto result = engine.Result(stream(), live_->seconds);
 			if (!result) return result.failure();
-			PartialResult partial{std::move(ended_), std::move(*result), piece_.last || engine.IsEndpoint(stream())};
+			const bool endpoint = IsUtterance(*result) && engine.IsEndpoint(stream());
 			// The next utterance starts empty.
-			if (partial.endpoint) engine.Reset(stream());
-			return partial;
+			if (endpoint) engine.Reset(stream());
+			return PartialResult{std::move(ended_), std::move(*result), piece_.last || endpoint};
 		}));
 	}
 
@@ -280,10 +280,19 @@ private:
 		if ((all_accepted_ && !engine.IsReady(stream())) || !engine.IsEndpoint(stream())) return Done{};
 		auto result = engine.Result(stream(), live_->seconds + static_cast<double>(accepted_) / kSampleRate);
 		if (!result) return result.failure();
+		if (!IsUtterance(*result)) return Done{};
 		ended_.push_back(std::move(*result));
 		engine.Reset(stream());
 		return Done{};
 	}
+
+	/**
+	 * Silence ends no utterance. When the library resets a stream of a greedy transducer that has no new token, it keeps
+	 * the cached output of the decoder network but clears the tokens that it was computed from, and which of the two the
+	 * next chunk uses depends on what the other streams of its batch say (online-transducer-decoder.cc, `operator=`;
+	 * online-transducer-greedy-search-decoder.cc).
+	 */
+	static bool IsUtterance(const RawResult& result) { return !result.segments.empty(); }
 
 	/** Audio is accepted in pieces of this length, so that other streams do not wait while features of minutes are
 	 * computed. */

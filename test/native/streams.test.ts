@@ -72,6 +72,17 @@ describe.each(streaming.map(({ name }) => name))('%s', (name) => {
 		await model.close();
 	}, 60_000);
 
+	it('gives a stream after a long pause the text that it gives it alone', async () => {
+		const model = await load(name, name === 'streaming_alone' ? 1 : 8);
+		const samples = joined(samplesOf('tones-edcba'), silence(6), samplesOf('tones-a'), silence(2));
+		const alone = await feedAll(model.stream(plain), samples, samples.length);
+		const chatter = joined(...Array.from({ length: 24 }, () => samplesOf('tones-deadbead')));
+		const others = Array.from({ length: 3 }, () => feedAll(model.stream(plain), chatter, chatter.length));
+		expect(await feedAll(model.stream(plain), samples, samples.length)).toEqual(alone);
+		await Promise.all(others);
+		await model.close();
+	}, 60_000);
+
 	it('needs no silence that the stream ends with already', async () => {
 		const model = await load(name, 1);
 		const textWith = async (samples: Float32Array, silentSeconds?: number) => {
