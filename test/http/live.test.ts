@@ -435,6 +435,13 @@ test.each([
 	},
 );
 
+test('a session whose address names a live model of OpenAI has no turn detection', async () => {
+	const server = await arrange();
+	const client = liveClient(`${server.url}/v1/realtime?intent=transcription&model=gpt-live-transcribe`);
+	const { session } = await client.nextOf('session.created');
+	expect(session.audio.input.turn_detection).toBeNull();
+});
+
 test('a fault of ours ends the session, and not the server', async () => {
 	const { server, client } = await open();
 	server.model.onListen = () => {
@@ -608,6 +615,21 @@ describe('a client secret', () => {
 		expect((await refusal(server.url + path, { headers: { authorization: `Bearer ${value}` } })).status).toBe(
 			401,
 		);
+	});
+
+	test('shows the turn detection that its sessions will have', async () => {
+		const server = await arrange();
+		const input = { transcription: { model: 'gpt-live-transcribe' } };
+		const made = await send(`${server.url}/v1/realtime/client_secrets`, {
+			method: 'POST',
+			body: JSON.stringify({ session: { type: 'transcription', audio: { input } } }),
+		});
+		expect(made.json.session.audio.input.turn_detection).toBeNull();
+		const client = liveClient(server.url + path, {
+			headers: { authorization: `Bearer ${made.json.value}` },
+		});
+		const { session } = await client.nextOf('session.created');
+		expect(session.audio.input.turn_detection).toBeNull();
 	});
 
 	test.each(['/v1/realtime/transcription_sessions', '/realtime/sessions'])(

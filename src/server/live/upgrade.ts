@@ -18,6 +18,7 @@ import { requestId } from '../request/request-id.js';
 import type { LiveAdmission, LivePlace } from './admission/admission.js';
 import { Connection, shuttingDown } from './connection.js';
 import type { SessionConfig } from './protocol/events.js';
+import { withTurnsOfModel } from './protocol/read-session.js';
 import { newSessionId } from './requests.js';
 import type { ClientSecrets } from './secrets.js';
 import { type ModelNames, sessionModel } from './session/model-names.js';
@@ -135,7 +136,8 @@ export class LiveServer {
 		// Without required keys, all clients have the same owner, so the limit per key does not apply.
 		const owner = access.ownerOf(keys);
 		const place = admission.admit(id, secret?.value ?? (owner === localOwner ? '' : owner));
-		return { place, config: { ...config, transcription: { ...config.transcription, model: model ?? id } } };
+		const transcription = { ...config.transcription, model: model ?? id };
+		return { place, config: withTurnsOfModel({ ...config, transcription }) };
 	}
 
 	#begin(

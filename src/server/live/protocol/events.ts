@@ -32,6 +32,9 @@ export type TurnDetection =
 	  } & ResponseFields)
 	| ({ readonly type: 'semantic_vad'; readonly eagerness: Eagerness } & ResponseFields);
 
+/** Names of OpenAI's live transcription models. */
+export const liveModelNames: readonly string[] = ['gpt-live-transcribe', 'gpt-realtime-whisper'];
+
 export const logprobsInclude = 'item.input_audio_transcription.logprobs';
 
 /** Configuration of a session; a client secret stores one in advance. */

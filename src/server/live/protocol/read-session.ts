@@ -6,6 +6,7 @@ import { isLiveRate, liveRates } from '../../../core/speech/pcm.js';
 import {
 	type AudioFormat,
 	type Eagerness,
+	liveModelNames,
 	logprobsInclude,
 	Refused,
 	type SessionConfig,
@@ -80,10 +81,18 @@ export function readSession(given: unknown, before: SessionConfig): SessionConfi
 	input?.allow('format', 'transcription', 'noise_reduction', 'turn_detection', 'partials');
 	let config = readIncludes(session, before);
 	for (const [old, name] of Object.entries(oldNames)) config = readField(session, old, name, config);
-	if (!input) return config;
+	if (!input) return withTurnsOfModel(config);
 	for (const name of Object.values(oldNames)) config = readField(input, name, name, config);
 	const partials = input.flag('partials');
-	return partials === undefined ? config : { ...config, partials };
+	return withTurnsOfModel(partials === undefined ? config : { ...config, partials });
+}
+
+/** The configuration with turn detection off if it names one of OpenAI's live models and the client has not set turn
+ * detection: at OpenAI they have none, so that their clients commit. */
+export function withTurnsOfModel(config: SessionConfig): SessionConfig {
+	const isUnset = config.turnDetection === defaultConfig.turnDetection;
+	const isLive = liveModelNames.includes(config.transcription?.model ?? '');
+	return isUnset && isLive ? { ...config, turnDetection: null } : config;
 }
 
 function readIncludes(session: Reader, before: SessionConfig): SessionConfig {

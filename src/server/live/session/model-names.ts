@@ -1,19 +1,7 @@
 /** Resolves the model name of a live session. Pure. */
 
 import { EarshotError } from '../../../core/errors.js';
-import type { SessionConfig } from '../protocol/events.js';
-import { defaultConfig } from '../protocol/read-session.js';
-
-/** Names of OpenAI's live transcription models. */
-export const liveModelNames: readonly string[] = ['gpt-live-transcribe', 'gpt-realtime-whisper'];
-
-/** The configuration with turn detection off if it names one of OpenAI's live models and the client has not set turn
- * detection: at OpenAI they have none, so that their clients commit. */
-export function withTurnsOfModel(config: SessionConfig): SessionConfig {
-	const isUnset = config.turnDetection === defaultConfig.turnDetection;
-	const isLive = liveModelNames.includes(config.transcription?.model ?? '');
-	return isUnset && isLive ? { ...config, turnDetection: null } : config;
-}
+import { liveModelNames } from '../protocol/events.js';
 
 /** OpenAI's conversation models, which some clients name when they connect. */
 const conversationModel = /^(gpt-realtime|gpt-4o(-mini)?-realtime)/;

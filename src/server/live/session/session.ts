@@ -18,7 +18,6 @@ import {
 } from '../protocol/session-object.js';
 import { Listening } from './listening.js';
 import { fitSession } from './live-options.js';
-import { withTurnsOfModel } from './model-names.js';
 import { type Ending, Outbox, type SessionInput, type SessionOutput } from './outbox.js';
 
 export interface SessionOptions {
@@ -62,7 +61,7 @@ export class Session {
 
 	constructor(options: SessionOptions) {
 		this.#options = options;
-		this.#config = withTurnsOfModel(options.config);
+		this.#config = options.config;
 		this.#outbox = new Outbox(options.newId);
 		this.#listening = new Listening(this.#outbox, () => options.newId('item'));
 	}
@@ -166,7 +165,7 @@ export class Session {
 
 	/** Throws Refused. */
 	#begin(event: UpdateEvent): void {
-		const config = withTurnsOfModel(readSession(event.session, this.#config));
+		const config = readSession(event.session, this.#config);
 		const model = this.#modelOf(config);
 		const update = { config, model, event };
 		if (this.#model.state === 'ready' && this.#model.id === model) {
