@@ -12,48 +12,13 @@
 #include "sherpa/config.h"
 #include "sherpa/engine.h"
 #include "sherpa/steps.h"
+#include "sherpa/streaming_config.h"
 
 namespace earshot {
 
 namespace {
 
 using sherpa::OnlineRecognizerConfig;
-
-/** Every field of the configuration that may be set, by its path. */
-const sherpa::Fields& AllFields() {
-#define EARSHOT_FIELD(path) \
-	{#path, {offsetof(OnlineRecognizerConfig, path), \
-		sherpa::KindOf<std::remove_cvref_t<decltype(std::declval<OnlineRecognizerConfig>().path)>>()}}
-#define EARSHOT_MODEL(path) EARSHOT_FIELD(model_config.path)
-	static const sherpa::Fields fields = {
-		EARSHOT_MODEL(transducer.encoder),
-		EARSHOT_MODEL(transducer.decoder),
-		EARSHOT_MODEL(transducer.joiner),
-		EARSHOT_MODEL(paraformer.encoder),
-		EARSHOT_MODEL(paraformer.decoder),
-		EARSHOT_MODEL(zipformer2_ctc.model),
-		EARSHOT_MODEL(nemo_ctc.model),
-		EARSHOT_MODEL(tokens),
-		EARSHOT_MODEL(num_threads),
-		EARSHOT_MODEL(provider),
-		EARSHOT_MODEL(model_type),
-		EARSHOT_MODEL(modeling_unit),
-		EARSHOT_MODEL(bpe_vocab),
-		EARSHOT_FIELD(decoding_method),
-		EARSHOT_FIELD(max_active_paths),
-		EARSHOT_FIELD(enable_endpoint),
-		EARSHOT_FIELD(rule1_min_trailing_silence),
-		EARSHOT_FIELD(rule2_min_trailing_silence),
-		EARSHOT_FIELD(rule3_min_utterance_length),
-		EARSHOT_FIELD(hotwords_score),
-		EARSHOT_FIELD(rule_fsts),
-		EARSHOT_FIELD(rule_fars),
-		EARSHOT_FIELD(blank_penalty),
-	};
-#undef EARSHOT_FIELD
-#undef EARSHOT_MODEL
-	return fields;
-}
 
 using RecognizerHandle = std::unique_ptr<const sherpa::OnlineRecognizer, void (*)(const sherpa::OnlineRecognizer*)>;
 using StreamHandle = std::unique_ptr<const sherpa::OnlineStream, void (*)(const sherpa::OnlineStream*)>;
@@ -67,7 +32,7 @@ public:
 	Expected<Done> Create() {
 		const sherpa::CapturedStderr stderr_text;
 		sherpa::Padded<OnlineRecognizerConfig> padded;
-		if (Expected<Done> filled = sherpa::Fill(&padded.config, AllFields(), load_.config); !filled) {
+		if (Expected<Done> filled = sherpa::Fill(&padded.config, sherpa::StreamingFields(), load_.config); !filled) {
 			return filled.failure();
 		}
 		padded.config.feat_config = {kSampleRate, kFeatureBins};
