@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.js';
 import { FairLines, maxReleasedUnits } from './core/fair-lines.js';
 import { asUnitRecord, released } from './core/unit-record.js';
 import { objectIn } from './records/objects.js';
-import { changeRecord, type Records } from './records/records.js';
+import { changeRecord, everything, type Records } from './records/records.js';
 import { Role } from './role.js';
 import type { Transport, UnitName } from './transport/transport.js';
 import {
@@ -38,8 +38,6 @@ const pollIntervalMs = 1000;
 /** A unit that has been under way for this long but is unknown to the transport was lost between the records and
  * the transport. */
 const lostAfterMs = 15_000;
-
-const everything = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 1_000_000] as const;
 
 /** Every process may create one; only the holder of the role `releaser` does the work. */
 export class Releaser {

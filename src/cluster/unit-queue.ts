@@ -18,7 +18,7 @@ import { ClipReader } from './clip-reader.js';
 import { progressOf } from './core/job-progress.js';
 import { asUnitRecord, cancelled, leased, newRecord, requeued, type UnitRecord } from './core/unit-record.js';
 import { objectIn, objectsIn } from './records/objects.js';
-import { changeRecord, type Records } from './records/records.js';
+import { changeRecord, everything, type Records } from './records/records.js';
 import type { Transport, UnitDelivery, UnitName } from './transport/transport.js';
 import {
 	changeOf,
@@ -53,8 +53,6 @@ export interface UnitQueueOptions {
 
 /** Poll interval, since a message may be lost. */
 const pollIntervalMs = 1000;
-
-const everything = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 1_000_000] as const;
 
 export class UnitQueue implements JobQueue {
 	readonly #options: UnitQueueOptions;

@@ -80,6 +80,7 @@ export type ErrorCode = keyof typeof errorCodes;
 export interface ErrorDetails {
 	/** The request field or setting at fault. */
 	readonly param?: string | undefined;
+	/** The error behind it. */
 	readonly cause?: unknown;
 	/** For `overloaded`, `model_backoff` and `out_of_memory`: an estimate, whole seconds, 1 or more. */
 	readonly retryAfterSeconds?: number | undefined;
@@ -88,8 +89,11 @@ export interface ErrorDetails {
 /** Every failure of the server, the command and the library; `message` says what happened and what to do. */
 export class EarshotError extends Error {
 	override readonly name = 'EarshotError';
+	/** Tells failures apart in programs; one of `errorCodes`. */
 	readonly code: ErrorCode;
+	/** The request field, option or setting at fault. */
 	readonly param: string | undefined;
+	/** For `overloaded`, `model_backoff` and `out_of_memory`: an estimate, whole seconds, 1 or more. */
 	readonly retryAfterSeconds: number | undefined;
 
 	constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {

@@ -26,6 +26,7 @@ export type ListenEvent =
 
 /** The final text of a turn. */
 export interface TurnText {
+	/** The deltas of the turn, joined. */
 	readonly text: string;
 	/** ISO 639-1 code (or the model's own); null where none is known. */
 	readonly language: string | null;

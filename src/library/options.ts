@@ -78,8 +78,9 @@ export interface RequestOptions {
 	readonly diarize?: boolean;
 	/** With `diarize`: the number of speakers, 1 to 100; absent = detected. */
 	readonly numSpeakers?: number;
-	/** With `diarize`: the minimum and maximum number of speakers, 1 to 100. */
+	/** With `diarize`: the least number of speakers, 1 to 100. */
 	readonly minSpeakers?: number;
+	/** With `diarize`: the greatest number of speakers, 1 to 100. */
 	readonly maxSpeakers?: number;
 }
 

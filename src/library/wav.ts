@@ -4,6 +4,7 @@ import { expected } from '../core/errors.js';
 
 /** Mono audio as numbers, nominally from -1 to 1; louder samples are clipped. */
 export interface Pcm {
+	/** At most a WAV file of 4 GiB: 18 hours at 16 kHz. */
 	readonly samples: Float32Array;
 	/** Samples per second, Hz: a whole number from 4000 to 768000. */
 	readonly sampleRate: number;

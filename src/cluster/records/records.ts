@@ -38,6 +38,9 @@ export interface Page {
 	readonly order: 'asc' | 'desc';
 }
 
+/** `min`, `max` and `limit` of `between` for all members of an index. */
+export const everything = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 1_000_000] as const;
+
 /** Indexes are ordered by score, then by the member's bytes. While the server is unreachable, methods wait if it
  * was opened with `waitsForServer`; otherwise they fail, as `closed` behind `withOutages`. */
 export interface Records {

@@ -42,6 +42,7 @@ export interface ModelInfo {
 	readonly encoder?: string;
 	/** Whisper models: the type of the decoder's weights, e.g. `f16`. */
 	readonly decoder?: string;
+	/** What requests to it may ask for. */
 	readonly capabilities: Capabilities;
 }
 

@@ -52,6 +52,9 @@ export const defaultChunking: ChunkingOptions = {
 	silenceDurationMs: 200,
 };
 
+/** Takes all of the audio as speech. */
+export const chunkingWithoutVad: ChunkingOptions = { ...defaultChunking, threshold: 0 };
+
 export const channelModes = ['mix', 'split'] as const;
 
 /** `mix`: all channels as one; `split`: each by itself, with its segments marked. */

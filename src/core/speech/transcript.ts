@@ -65,6 +65,7 @@ export interface Segment {
 
 /** A stretch of the recording, seconds. */
 export interface Stretch {
+	/** Seconds of the recording. */
 	readonly start: number;
 	/** `start` or later. */
 	readonly end: number;
@@ -88,6 +89,7 @@ export type WarningCode = (typeof warningCodes)[number];
 
 /** A problem that the text itself does not show: part of it may be missing or wrong. */
 export interface Warning {
+	/** Tells warnings apart in programs. */
 	readonly code: WarningCode;
 	/** A sentence to show to users. */
 	readonly message: string;
@@ -102,6 +104,7 @@ export type Task = 'transcribe' | 'translate';
 
 /** The text of a whole recording, and its segments. */
 export interface Transcript {
+	/** `translate`: the text is English, whatever was spoken. */
 	readonly task: Task;
 	/** Id of the model that made it. */
 	readonly model: string;
@@ -114,6 +117,7 @@ export interface Transcript {
 	 * `Channel 0: Hello.`
 	 */
 	readonly text: string;
+	/** In order of time; none for silence. */
 	readonly segments: readonly Segment[];
 	/** In order of time; absent where there is none. */
 	readonly warnings?: readonly Warning[];

@@ -13,7 +13,7 @@ import {
 	type TurnRules,
 } from '../../core/live/live.js';
 import { type TurnEvent, Turns } from '../../core/live/turns.js';
-import { type ChunkingOptions, defaultChunking, type RecognizeOptions } from '../../core/speech/options.js';
+import { chunkingWithoutVad, defaultChunking, type RecognizeOptions } from '../../core/speech/options.js';
 import { sampleRate } from '../../core/speech/pcm.js';
 import type { SpeechStream } from '../../engines/engine.js';
 import type { PipelineHooks, PipelineParts } from '../parts.js';
@@ -45,9 +45,6 @@ const maxUnreadSeconds = 20;
 
 /** Maximum unfinished turns of one stream, so that a stream faster than real time does not take more slots. */
 const maxUnfinishedTurns = 2;
-
-/** For turns found by voice activity detection: the whole turn counts as speech. */
-const wholeTurn: ChunkingOptions = { ...defaultChunking, threshold: 0 };
 
 interface OpenWork {
 	readonly turn: number;
@@ -255,7 +252,8 @@ export class LiveAudio implements LiveStream {
 		const { openStream } = this.#parts;
 		const time = this.#time;
 		if (openStream) return new StreamTurn(openStream(recognize), { recognize, time }, listener);
-		const chunking = turns !== null && this.#watch ? wholeTurn : defaultChunking;
+		// Voice activity detection has found the turn, so all of it counts as speech.
+		const chunking = turns !== null && this.#watch ? chunkingWithoutVad : defaultChunking;
 		const hooks = this.#parts.hooksOfTurn?.();
 		return new ClipTurn(this.#parts, { recognize, chunking, partials, hooks, time }, listener);
 	}

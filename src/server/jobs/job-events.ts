@@ -9,7 +9,7 @@ import type { ClipEvent, PipelineEvent } from '../../core/speech/events.js';
 import type { Segment, TranscriptEvent } from '../../core/speech/transcript.js';
 import { frame, StreamEvents } from '../../formats/stream-events.js';
 import { isFinished, type Job } from '../../jobs/job.js';
-import type { RequestContext } from '../request/context.js';
+import type { RequestContext, RequestHandler } from '../request/context.js';
 import { openEventStream, sendFailure } from '../request/event-stream.js';
 import { parseRequest } from '../request/parse.js';
 import { findJob, type JobRoutesOptions } from './job-routes.js';
@@ -21,7 +21,7 @@ type JobUpdate =
 	| { readonly type: 'progress'; readonly processed: number; readonly duration: number | null }
 	| { readonly type: 'ended'; readonly job: Job };
 
-export function jobEvents({ jobs, clock }: JobRoutesOptions): (ctx: RequestContext) => Promise<void> {
+export function jobEvents({ jobs, clock }: JobRoutesOptions): RequestHandler {
 	return async (ctx) => {
 		const known = lastEventId(ctx);
 		const { open, job } = await findJob(ctx, jobs);

@@ -7,7 +7,7 @@ import type { Transcript } from '../../core/speech/transcript.js';
 import { type FormatName, formats } from '../../formats/formats.js';
 import type { Include } from '../../formats/include.js';
 import { isFinished, type Job } from '../../jobs/job.js';
-import type { RequestContext } from '../request/context.js';
+import type { RequestHandler } from '../request/context.js';
 import { type FormFields, fieldOf } from '../request/fields/fields.js';
 import { parseRequest, type TranscriptionRequest } from '../request/parse.js';
 import { findJob, type JobRoutesOptions } from './job-routes.js';
@@ -25,7 +25,7 @@ const fieldsOfForm: readonly string[] = [
 	'highlight_words',
 ];
 
-export function jobResult({ jobs }: Pick<JobRoutesOptions, 'jobs'>): (ctx: RequestContext) => Promise<void> {
+export function jobResult({ jobs }: Pick<JobRoutesOptions, 'jobs'>): RequestHandler {
 	return async (ctx) => {
 		const query = new URLSearchParams(ctx.querystring);
 		const { open, job } = await findJob(ctx, jobs);

@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.js';
 import { EarshotError, expected } from '../../core/errors.js';
 import { isFinished, type Job, jobStatuses } from '../../jobs/job.js';
 import type { Admission } from '../request/admission.js';
-import type { RequestContext } from '../request/context.js';
+import type { RequestContext, RequestHandler } from '../request/context.js';
 import { Fields, listed } from '../request/fields/fields.js';
 import { parseMetadata } from './job-fields.js';
 import { jobObject } from './job-object.js';
@@ -17,13 +17,11 @@ export interface JobRoutesOptions {
 	readonly clock: Clock;
 }
 
-type Handler = (ctx: RequestContext) => Promise<void>;
-
 const maxPageSize = 100;
 const defaultPageSize = 20;
 const maxWaitSeconds = 60;
 
-export function listJobs(options: JobRoutesOptions): Handler {
+export function listJobs(options: JobRoutesOptions): RequestHandler {
 	return async (ctx) => {
 		const filter = filterOf(ctx);
 		const open = await options.jobs.find();
@@ -44,7 +42,7 @@ export function listJobs(options: JobRoutesOptions): Handler {
 
 /** Long polling: with `?wait=30` the response is sent when the job is finished, differs from the ETag in
  * `If-None-Match`, or after 30 seconds. */
-export function retrieveJob(options: JobRoutesOptions): Handler {
+export function retrieveJob(options: JobRoutesOptions): RequestHandler {
 	return async (ctx) => {
 		const waitMs = waitSecondsOf(ctx) * 1000;
 		const { open, job } = await findJob(ctx, options.jobs);
@@ -65,7 +63,7 @@ export function retrieveJob(options: JobRoutesOptions): Handler {
 }
 
 /** Cancels a job, or deletes a finished one. */
-export function deleteJob(options: JobRoutesOptions): Handler {
+export function deleteJob(options: JobRoutesOptions): RequestHandler {
 	return async (ctx) => {
 		const { open, job } = await findJob(ctx, options.jobs);
 		const did = await open.service.cancelOrDelete(job);
@@ -76,7 +74,7 @@ export function deleteJob(options: JobRoutesOptions): Handler {
 	};
 }
 
-export function retryJob(options: JobRoutesOptions): Handler {
+export function retryJob(options: JobRoutesOptions): RequestHandler {
 	return async (ctx) => {
 		const { open, job } = await findJob(ctx, options.jobs);
 		const again = await open.service.retry(job);

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { EarshotError } from '../../core/errors.js';
-import type { RequestContext } from '../request/context.js';
+import type { RequestContext, RequestHandler } from '../request/context.js';
 import { readJson } from '../upload/json.js';
 import type { SessionConfig } from './protocol/events.js';
 import { readRequestedSession } from './protocol/read-session.js';
@@ -23,10 +23,8 @@ const defaultSeconds = 600;
 const minSeconds = 10;
 const maxSeconds = 7200;
 
-type Handler = (ctx: RequestContext) => Promise<void>;
-
 /** POST /v1/realtime/client_secrets */
-export function makeClientSecret({ secrets, initialConfig }: LiveRequestsOptions): Handler {
+export function makeClientSecret({ secrets, initialConfig }: LiveRequestsOptions): RequestHandler {
 	return async (ctx) => {
 		const body = await readJson(ctx, maxBodyBytes);
 		const config = 'session' in body ? readRequestedSession(body.session, initialConfig) : initialConfig;
@@ -37,7 +35,7 @@ export function makeClientSecret({ secrets, initialConfig }: LiveRequestsOptions
 }
 
 /** POST /v1/realtime/transcription_sessions and /v1/realtime/sessions, of 2024: the body is the session. */
-export function makeOldSession({ secrets, initialConfig }: LiveRequestsOptions): Handler {
+export function makeOldSession({ secrets, initialConfig }: LiveRequestsOptions): RequestHandler {
 	return async (ctx) => {
 		const { client_secret, expires_after, ...session } = await readJson(ctx, maxBodyBytes);
 		const given = typeof client_secret === 'object' && client_secret !== null ? client_secret : {};

@@ -39,6 +39,8 @@ export interface RequestState {
 
 export type RequestContext = RouterContext<RequestState>;
 
+export type RequestHandler = (ctx: RequestContext) => Promise<void>;
+
 export type RequestMiddleware = Middleware<RequestState>;
 
 /** Time that an aborted request has to send its error response. */

@@ -1,6 +1,6 @@
 /** Parses and validates the form fields of a transcription request. */
 
-import { EarshotError, expected } from '../../core/errors.js';
+import { expected } from '../../core/errors.js';
 import { fittingLanguage, languageCandidates } from '../../core/languages.js';
 import { checkOptions, chunkingRanges } from '../../core/speech/check-options.js';
 import type { ModelInfo } from '../../core/speech/model-info.js';
@@ -8,6 +8,7 @@ import {
 	type ChannelMode,
 	type ChunkingOptions,
 	channelModes,
+	chunkingWithoutVad,
 	defaultChunking,
 	type TranscribeOptions,
 } from '../../core/speech/options.js';
@@ -16,7 +17,7 @@ import { type FormatName, formatNames, formats } from '../../formats/formats.js'
 import type { Include } from '../../formats/include.js';
 import { type SubtitleOptions, wantsWordTimes } from '../../formats/subtitles/options.js';
 import { type GivenDecoding, parseDecoding } from './fields/decoding-fields.js';
-import { type FieldName, Fields, type FormFields, inRange, listed } from './fields/fields.js';
+import { type FieldName, Fields, type FormFields, inRange, listed, unsupported } from './fields/fields.js';
 import { parseSpeakers, type SpeakerRequest } from './fields/speaker-fields.js';
 import { parseSubtitles, subtitleSpelling } from './fields/subtitle-fields.js';
 
@@ -120,13 +121,12 @@ export function parseRequest(
 		stream,
 		channels,
 		speakers: parseSpeakers(fields, { format, model, channels, maxKnown: maxKnownSpeakers }),
-		chunking: vadFilter === false && chunking === defaultChunking ? withoutVad : chunking,
+		chunking: vadFilter === false && chunking === defaultChunking ? chunkingWithoutVad : chunking,
 		ignored,
 	};
 }
 
 /** Disables voice activity detection: everything counts as speech. */
-const withoutVad: ChunkingOptions = { ...defaultChunking, threshold: 0 };
 
 /** OpenAI ignores `stream` for this model, so clients that send both expect a single document. */
 const neverStreamed = /^(openai\/)?whisper-1$/i;
@@ -245,8 +245,4 @@ function parseChunking(fields: Fields): ChunkingOptions {
 		prefixPaddingMs: part('prefixPaddingMs'),
 		silenceDurationMs: part('silenceDurationMs'),
 	};
-}
-
-function unsupported(param: FieldName, message: string): EarshotError {
-	return new EarshotError('unsupported_value', message, { param });
 }

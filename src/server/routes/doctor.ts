@@ -1,7 +1,7 @@
 /** GET /v1/doctor: what `earshot doctor` finds on the server's machine. */
 
 import { EarshotError } from '../../core/errors.js';
-import type { RequestContext } from '../request/context.js';
+import type { RequestHandler } from '../request/context.js';
 import { requireTrust } from '../request/guard.js';
 
 export interface DoctorReport {
@@ -22,7 +22,7 @@ export interface DoctorOptions {
 }
 
 /** Concurrent requests share one report. */
-export function showDoctor({ examine }: DoctorOptions): (ctx: RequestContext) => Promise<void> {
+export function showDoctor({ examine }: DoctorOptions): RequestHandler {
 	let running: Promise<DoctorReport> | undefined;
 	return async (ctx) => {
 		requireTrust(ctx, 'The report of the doctor');

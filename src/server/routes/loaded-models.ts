@@ -1,7 +1,7 @@
 /** GET /v1/ps, POST /v1/models/{id}/load and /unload: lists, loads and unloads models in memory. */
 
 import type { ListedModel, ModelPool } from '../../pool/model-pool.js';
-import type { RequestContext } from '../request/context.js';
+import type { RequestContext, RequestHandler } from '../request/context.js';
 import { requireTrust } from '../request/guard.js';
 import { findModel, modelBody } from './models.js';
 
@@ -18,7 +18,7 @@ export function listLoadedModels({ pool }: LoadedModelsOptions): (ctx: RequestCo
 }
 
 /** Responds when the model is loaded. If the client disconnects, loading continues. */
-export function loadServedModel({ pool }: LoadedModelsOptions): (ctx: RequestContext) => Promise<void> {
+export function loadServedModel({ pool }: LoadedModelsOptions): RequestHandler {
 	return async (ctx) => {
 		const id = modelOf(ctx);
 		await pool.load(id, ctx.state.signal);
@@ -27,7 +27,7 @@ export function loadServedModel({ pool }: LoadedModelsOptions): (ctx: RequestCon
 }
 
 /** Responds when the model's process has ended, after its running recordings. */
-export function unloadServedModel({ pool }: LoadedModelsOptions): (ctx: RequestContext) => Promise<void> {
+export function unloadServedModel({ pool }: LoadedModelsOptions): RequestHandler {
 	return async (ctx) => {
 		const id = modelOf(ctx);
 		await pool.unload(id);

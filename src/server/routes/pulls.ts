@@ -6,7 +6,7 @@ import type { Clock } from '../../core/clock.js';
 import { EarshotError, expected } from '../../core/errors.js';
 import type { Installer } from '../../models/installer.js';
 import type { Pull, PullStatus } from '../../models/pull/tracker.js';
-import type { RequestContext } from '../request/context.js';
+import type { RequestContext, RequestHandler } from '../request/context.js';
 import { errorBody } from '../request/failure.js';
 import { requireTrust } from '../request/guard.js';
 import { readJson } from '../upload/json.js';
@@ -17,14 +17,12 @@ export interface PullsRouteOptions {
 	readonly clock: Clock;
 }
 
-type Handler = (ctx: RequestContext) => Promise<void>;
-
 const maxBodyBytes = 4_096;
 /** The status is repeated this often, since proxies close a silent response after half a minute. */
 const repeatMs = 15_000;
 
 /** Starts a pull, or joins the running one, and reports its status. If the client disconnects, the pull continues. */
-export function startPull(options: PullsRouteOptions): Handler {
+export function startPull(options: PullsRouteOptions): RequestHandler {
 	return async (ctx) => {
 		const installer = installerFor(ctx, options);
 		const id = modelOf(ctx);
@@ -40,20 +38,20 @@ export function startPull(options: PullsRouteOptions): Handler {
 	};
 }
 
-export function pullStatus(options: PullsRouteOptions): Handler {
+export function pullStatus(options: PullsRouteOptions): RequestHandler {
 	return async (ctx) => {
 		ctx.body = statusBody(pullOf(ctx, options).status);
 	};
 }
 
 /** Cancels a pull. The downloaded part stays on disk, and the next pull resumes it. */
-export function cancelPull(options: PullsRouteOptions): Handler {
+export function cancelPull(options: PullsRouteOptions): RequestHandler {
 	return async (ctx) => {
 		ctx.body = statusBody(await pullOf(ctx, options).cancel());
 	};
 }
 
-export function deleteModel(options: PullsRouteOptions): Handler {
+export function deleteModel(options: PullsRouteOptions): RequestHandler {
 	return async (ctx) => {
 		const installer = installerFor(ctx, options);
 		const { id, files } = await installer.remove(modelOf(ctx), ctx.state.signal);

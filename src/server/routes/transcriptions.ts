@@ -18,7 +18,7 @@ import { prefersAsync, taskOf, wantsBackground } from '../jobs/job-fields.js';
 import type { ServerJobs } from '../jobs/server-jobs.js';
 import { onceAtATime, type SubmitOptions, submitJob } from '../jobs/submit.js';
 import { type Admission, estimatedSeconds, type QueueTicket } from '../request/admission.js';
-import type { RequestContext } from '../request/context.js';
+import type { RequestContext, RequestHandler } from '../request/context.js';
 import { openEventStream, sendFailure } from '../request/event-stream.js';
 import {
 	type FittedRequest,
@@ -54,10 +54,7 @@ const positionEveryMs = 5_000;
 /** The client's time limit, ms; the server's own may be shorter. */
 export const timeoutHeader = 'x-earshot-timeout-ms';
 
-export function transcriptions(
-	kind: Task | 'job',
-	options: TranscriptionsOptions,
-): (ctx: RequestContext) => Promise<void> {
+export function transcriptions(kind: Task | 'job', options: TranscriptionsOptions): RequestHandler {
 	const { pool, limits, admission, clock } = options;
 	const receiveUpload = uploadReceiver(limits, kind === 'job');
 	const reportIgnored = ignoredReporter(options.log ?? silentLog);

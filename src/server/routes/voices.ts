@@ -14,7 +14,7 @@ import {
 	type VoiceStore,
 } from '../../speakers/voice-store.js';
 import { foundIn } from '../../speakers/with-speakers.js';
-import type { RequestContext } from '../request/context.js';
+import type { RequestContext, RequestHandler } from '../request/context.js';
 import { Fields } from '../request/fields/fields.js';
 import { requireTrust } from '../request/guard.js';
 import type { Upload } from '../upload/form.js';
@@ -30,7 +30,7 @@ export interface VoicesOptions {
 
 const changing = 'Enrolling, listing and removing voices';
 
-export function listVoices({ voices }: VoicesOptions): (ctx: RequestContext) => Promise<void> {
+export function listVoices({ voices }: VoicesOptions): RequestHandler {
 	return async (ctx) => {
 		requireTrust(ctx, changing);
 		ctx.body = { object: 'list', data: (await voices.list()).map(voiceBody) };
@@ -38,7 +38,7 @@ export function listVoices({ voices }: VoicesOptions): (ctx: RequestContext) => 
 }
 
 /** Enrols the voice in the recording; replaces an enrolled voice of the same name. */
-export function addVoice({ pool, limits, voices }: VoicesOptions): (ctx: RequestContext) => Promise<void> {
+export function addVoice({ pool, limits, voices }: VoicesOptions): RequestHandler {
 	const receive = uploadReceiver(limits);
 	return async (ctx) => {
 		requireTrust(ctx, changing);
@@ -56,9 +56,7 @@ export function addVoice({ pool, limits, voices }: VoicesOptions): (ctx: Request
 	};
 }
 
-export function removeVoice({
-	voices,
-}: Pick<VoicesOptions, 'voices'>): (ctx: RequestContext) => Promise<void> {
+export function removeVoice({ voices }: Pick<VoicesOptions, 'voices'>): RequestHandler {
 	return async (ctx) => {
 		requireTrust(ctx, changing);
 		const name = checkedVoiceName(ctx.params.name ?? '');
@@ -68,11 +66,7 @@ export function removeVoice({
 }
 
 /** Identifies the speakers of the recording, without a transcript. */
-export function identifyVoices({
-	pool,
-	limits,
-	voices,
-}: VoicesOptions): (ctx: RequestContext) => Promise<void> {
+export function identifyVoices({ pool, limits, voices }: VoicesOptions): RequestHandler {
 	const receive = uploadReceiver(limits);
 	return async (ctx) => {
 		await withUpload(ctx, receive, async ({ recording }) => {

@@ -6,7 +6,7 @@ import { type EndpointFields, rotated, updated, type WebhookEndpoint } from '../
 import { type WebhookEventType, webhookEventTypes } from '../../webhooks/event.js';
 import { secretHint } from '../../webhooks/secret.js';
 import type { Webhooks } from '../../webhooks/webhooks.js';
-import type { RequestContext } from '../request/context.js';
+import type { RequestContext, RequestHandler } from '../request/context.js';
 import { listed } from '../request/fields/fields.js';
 import { requireTrust } from '../request/guard.js';
 import { readJson } from '../upload/json.js';
@@ -15,15 +15,13 @@ export interface WebhookRouteOptions {
 	readonly webhooks: Webhooks;
 }
 
-type Handler = (ctx: RequestContext) => Promise<void>;
-
 const managing = 'Managing webhook endpoints';
 const maxBodyBytes = 64 * 1024;
 const maxNameLength = 256;
 const defaultLimit = 20;
 const maxLimit = 100;
 
-export function createWebhookEndpoint({ webhooks }: WebhookRouteOptions): Handler {
+export function createWebhookEndpoint({ webhooks }: WebhookRouteOptions): RequestHandler {
 	return async (ctx) => {
 		requireTrust(ctx, managing);
 		const { name, url, eventTypes } = await fieldsOf(ctx, webhooks);
@@ -37,7 +35,7 @@ export function createWebhookEndpoint({ webhooks }: WebhookRouteOptions): Handle
 	};
 }
 
-export function listWebhookEndpoints({ webhooks }: WebhookRouteOptions): Handler {
+export function listWebhookEndpoints({ webhooks }: WebhookRouteOptions): RequestHandler {
 	return async (ctx) => {
 		requireTrust(ctx, managing);
 		const page = pageOf(ctx);
@@ -46,13 +44,13 @@ export function listWebhookEndpoints({ webhooks }: WebhookRouteOptions): Handler
 	};
 }
 
-export function retrieveWebhookEndpoint({ webhooks }: WebhookRouteOptions): Handler {
+export function retrieveWebhookEndpoint({ webhooks }: WebhookRouteOptions): RequestHandler {
 	return async (ctx) => {
 		ctx.body = endpointBody(await ownEndpoint(ctx, webhooks));
 	};
 }
 
-export function updateWebhookEndpoint({ webhooks }: WebhookRouteOptions): Handler {
+export function updateWebhookEndpoint({ webhooks }: WebhookRouteOptions): RequestHandler {
 	return async (ctx) => {
 		const { id } = await ownEndpoint(ctx, webhooks);
 		const fields = await fieldsOf(ctx, webhooks);
@@ -61,7 +59,7 @@ export function updateWebhookEndpoint({ webhooks }: WebhookRouteOptions): Handle
 	};
 }
 
-export function deleteWebhookEndpoint({ webhooks }: WebhookRouteOptions): Handler {
+export function deleteWebhookEndpoint({ webhooks }: WebhookRouteOptions): RequestHandler {
 	return async (ctx) => {
 		const endpoint = await ownEndpoint(ctx, webhooks);
 		await webhooks.endpoints.remove(endpoint);
@@ -69,7 +67,7 @@ export function deleteWebhookEndpoint({ webhooks }: WebhookRouteOptions): Handle
 	};
 }
 
-export function rotateWebhookSecret({ webhooks }: WebhookRouteOptions): Handler {
+export function rotateWebhookSecret({ webhooks }: WebhookRouteOptions): RequestHandler {
 	const field = 'keep_old_secret_active_for_24_hours';
 	return async (ctx) => {
 		const { id } = await ownEndpoint(ctx, webhooks);
@@ -79,7 +77,7 @@ export function rotateWebhookSecret({ webhooks }: WebhookRouteOptions): Handler 
 	};
 }
 
-export function testWebhookEndpoint({ webhooks }: WebhookRouteOptions): Handler {
+export function testWebhookEndpoint({ webhooks }: WebhookRouteOptions): RequestHandler {
 	return async (ctx) => {
 		const endpoint = await ownEndpoint(ctx, webhooks);
 		const type = eventType((await readJson(ctx, maxBodyBytes)).event_type, 'event_type');
@@ -99,7 +97,7 @@ export function listWebhookEventTypes(ctx: RequestContext): void {
 }
 
 /** The deliveries of the last week and their results; OpenAI has no such route. */
-export function listWebhookDeliveries({ webhooks }: WebhookRouteOptions): Handler {
+export function listWebhookDeliveries({ webhooks }: WebhookRouteOptions): RequestHandler {
 	return async (ctx) => {
 		requireTrust(ctx, managing);
 		const page = pageOf(ctx);

@@ -193,6 +193,10 @@ export function inRange(
 	return value;
 }
 
+export function unsupported(param: FieldName, message: string): EarshotError {
+	return new EarshotError('unsupported_value', message, { param });
+}
+
 function parseJson(text: string): unknown {
 	try {
 		return JSON.parse(text);

@@ -8,7 +8,7 @@ import {
 	speakerNameOf,
 	speakerNameRule,
 } from '../../../core/speech/speakers.js';
-import type { FieldName, Fields } from './fields.js';
+import { type FieldName, type Fields, unsupported } from './fields.js';
 
 export interface SpeakerRequest {
 	/** Options without the enrolled voices. */
@@ -155,8 +155,4 @@ function bytesOfDataUrl(url: string): Uint8Array {
 		);
 	if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(text)) throw expected(param, 'a data URL in base64', url);
 	return Buffer.from(text, 'base64');
-}
-
-function unsupported(param: FieldName, message: string): EarshotError {
-	return new EarshotError('unsupported_value', message, { param });
 }
