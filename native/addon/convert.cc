@@ -80,7 +80,7 @@ SherpaConfig ReadConfig(const Options& options, const char* name) {
 	for (const std::string& field : Options::NamesIn(from, name)) {
 		const Napi::Value value = from.Get(field);
 		if (value.IsString()) config[field] = TextOf(value, field);
-		else if (value.IsNumber()) config[field] = NumberOf(value, field, -limits::kMaxOfConfig, limits::kMaxOfConfig);
+		else if (value.IsNumber()) config[field] = NumberOf(value, field, -limits::kMaxConfigNumber, limits::kMaxConfigNumber);
 		else throw Refusal(field, "a string or a number", value);
 	}
 	return config;

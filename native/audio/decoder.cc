@@ -27,7 +27,7 @@ public:
 			if (file_->size() == 0) return Unsupported("the recording is empty");
 			if (auto started = Start(cancel); !started) return started.failure();
 			const AudioInfo info = decoding_->Info();
-			if (!(info.declared_seconds > max_seconds_ + kForgivenSeconds)) return info;
+			if (!(info.declared_seconds > max_seconds_ + kLengthToleranceSeconds)) return info;
 			// Too long recordings are refused now rather than hours later, but only after decoding up to the limit, since a
 			// header may be wrong.
 			std::vector<float> dropped(kSampleRate);

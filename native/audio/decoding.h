@@ -27,7 +27,7 @@ constexpr int kMaxRate = 768000;
 
 /** Tolerance for the samples still in swresample's buffer, which are counted some milliseconds late, and for a header's
  * rounding. */
-constexpr double kForgivenSeconds = 0.05;
+constexpr double kLengthToleranceSeconds = 0.05;
 
 /** A recording being decoded from its start to its end. */
 class Decoding {

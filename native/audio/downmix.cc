@@ -9,10 +9,10 @@ namespace {
 
 /** A channel is inverted if that makes the sum's energy this many times as large: a correlation below -0.78, which
  * channels of music or of several microphones do not sustain. */
-constexpr double kTurn = 8;
+constexpr double kInvertRatio = 8;
 /** It is inverted back if that makes the energy this many times as large, which independent noise in each channel does
  * not. */
-constexpr double kTurnBack = 2;
+constexpr double kRevertRatio = 2;
 
 }  // namespace
 
@@ -59,10 +59,10 @@ void Downmix::Mix(std::vector<float>& out) {
 			energy += before * before + more * more;
 			common += 2 * before * more;
 		}
-		const double upright = energy + common, turned = energy - common;
+		const double as_is = energy + common, inverted = energy - common;
 		const float was = channel.sign;
-		if (turned > kTurn * upright) channel.sign = -1;
-		else if (upright > kTurnBack * turned) channel.sign = 1;
+		if (inverted > kInvertRatio * as_is) channel.sign = -1;
+		else if (as_is > kRevertRatio * inverted) channel.sign = 1;
 		const size_t fade = begun_ && channel.sign != was ? std::min(fade_, count) : 0;
 		for (size_t i = 0; i < fade; i++) {
 			const float share = static_cast<float>(i) / static_cast<float>(fade);

@@ -15,11 +15,11 @@ namespace earshot {
 namespace {
 
 /** Zero crossings of the filter on each side, at the lower of both rates: a delay of 1.5 ms at 16 kHz. */
-constexpr double kCrossings = 24;
+constexpr double kZeroCrossings = 24;
 /** The passband, as a share of the lower rate's band; the filter falls by 80 dB over the rest. */
-constexpr double kPassed = 0.91;
+constexpr double kPassband = 0.91;
 /** The parameter of the Kaiser window. */
-constexpr double kBeta = 8;
+constexpr double kKaiserBeta = 8;
 
 /** Modified Bessel function of the first kind and order 0, by its series. */
 double Bessel(double x) {
@@ -31,7 +31,7 @@ double Bessel(double x) {
 	return sum;
 }
 
-double Kaiser(double at) { return std::abs(at) >= 1 ? 0 : Bessel(kBeta * std::sqrt(1 - at * at)) / Bessel(kBeta); }
+double Kaiser(double at) { return std::abs(at) >= 1 ? 0 : Bessel(kKaiserBeta * std::sqrt(1 - at * at)) / Bessel(kKaiserBeta); }
 
 double Sinc(double x) { return x == 0 ? 1 : std::sin(std::numbers::pi * x) / (std::numbers::pi * x); }
 
@@ -43,8 +43,8 @@ ResampleTable MakeTable(int rate) {
 	if (rate == kSampleRate) return table;
 	const double stretch = std::max(1.0, static_cast<double>(rate) / kSampleRate);
 	// In cycles of the sine per input sample, doubled.
-	const double cutoff = kPassed / stretch;
-	const double width = kCrossings * stretch;
+	const double cutoff = kPassband / stretch;
+	const double width = kZeroCrossings * stretch;
 	table.reach = static_cast<int64_t>(std::ceil(width));
 	for (int64_t phase = 0; phase < table.phases; phase++) {
 		const double offset = static_cast<double>(phase) / static_cast<double>(table.phases);

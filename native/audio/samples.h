@@ -13,7 +13,7 @@
 namespace earshot::audio {
 
 /** 100 dB over full scale: floats on the scale of 16-bit integers are within it; larger values are not audio. */
-constexpr float kLoudest = 1e5F;
+constexpr float kMaxMagnitude = 1e5F;
 
 /** The largest magnitude as the bits of a float, whose order is that of the magnitudes, with infinity and NaN above all
  * numbers. Compilers do many at a time, as they may not with floats because of NaN. */
@@ -24,10 +24,10 @@ inline int32_t PeakBits(const float* samples, size_t count) {
 }
 
 /** Models do not check their input: replaces NaN and infinity by silence. */
-inline void MakeSane(float* samples, size_t count) {
-	if (PeakBits(samples, count) <= std::bit_cast<int32_t>(kLoudest)) return;
+inline void Sanitize(float* samples, size_t count) {
+	if (PeakBits(samples, count) <= std::bit_cast<int32_t>(kMaxMagnitude)) return;
 	for (size_t i = 0; i < count; i++) {
-		samples[i] = std::isfinite(samples[i]) ? std::clamp(samples[i], -kLoudest, kLoudest) : 0.0F;
+		samples[i] = std::isfinite(samples[i]) ? std::clamp(samples[i], -kMaxMagnitude, kMaxMagnitude) : 0.0F;
 	}
 }
 
@@ -50,7 +50,7 @@ public:
 		return values_.data() + end_;
 	}
 	void Commit(size_t count) {
-		MakeSane(values_.data() + end_, count);
+		Sanitize(values_.data() + end_, count);
 		end_ += count;
 		while (end_ - ready_ >= 2 * kBlock) Level(kBlock, kBlock);
 	}

@@ -28,10 +28,10 @@ constexpr int kWavPcm = 1, kWavFloat = 3, kWavExtensible = 0xFFFE;
 /** `chunk` has 40 bytes, of which the file has `size`. */
 WavFormat WavFormatOf(const uint8_t* chunk, int64_t size, bool big_endian) {
 	/** What follows the tag in the 16 bytes that name a format. */
-	static constexpr uint8_t kTagged[14] = {0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71};
+	static constexpr uint8_t kGuidTail[14] = {0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71};
 	const auto number = [&](int at, int count) { return static_cast<int>(Number(chunk + at, count, big_endian)); };
 	WavFormat format = {number(0, 2), number(2, 2), number(4, 4), number(14, 2), number(12, 2), number(8, 4)};
-	if (format.tag == kWavExtensible && size >= 40 && std::memcmp(chunk + 26, kTagged, sizeof kTagged) == 0) {
+	if (format.tag == kWavExtensible && size >= 40 && std::memcmp(chunk + 26, kGuidTail, sizeof kGuidTail) == 0) {
 		format.tag = number(24, 2);
 	}
 	return format;
@@ -59,7 +59,7 @@ void ConvertWav(const uint8_t* bytes, size_t count, const WavFormat& format, flo
 	if (format.tag == kWavFloat) {
 		if (format.bits == 32) ConvertAll<float>(bytes, count, into, [](float value) { return value; });
 		if (format.bits == 64) ConvertAll<double>(bytes, count, into, [](double value) { return static_cast<float>(value); });
-		MakeSane(into, count);
+		Sanitize(into, count);
 	} else if (format.bits == 8) {
 		ConvertAll<uint8_t>(bytes, count, into, [](uint8_t value) { return (static_cast<float>(value) - 128) / 128; });
 	} else if (format.bits == 16) {
@@ -87,7 +87,7 @@ public:
 		std::unique_ptr<WavDecoding> decoding(new WavDecoding(reader, wav, channel));
 		const int64_t frames = decoding->frames_;
 		if (frames <= 0) return Unsupported("the recording holds no sample");
-		if (static_cast<double>(frames) / wav.format.rate > max_seconds + kForgivenSeconds) return TooLong(max_seconds);
+		if (static_cast<double>(frames) / wav.format.rate > max_seconds + kLengthToleranceSeconds) return TooLong(max_seconds);
 		if (wav.format.rate != kSampleRate) {
 			auto resampler = MonoResampler::Make(wav.format.rate, frames);
 			if (!resampler) return resampler.failure();
@@ -228,7 +228,7 @@ bool IsLinear(const WavFile& wav) {
 bool WavIsTruncated(const WavFile& wav, const Reader& reader) {
 	if (wav.is_endless) return false;
 	const int64_t missing = wav.data + wav.promised - reader.size();
-	return static_cast<double>(missing) > kForgivenSeconds * std::max(0, wav.format.byte_rate);
+	return static_cast<double>(missing) > kLengthToleranceSeconds * std::max(0, wav.format.byte_rate);
 }
 
 Expected<std::unique_ptr<Decoding>> OpenWav(

@@ -23,7 +23,7 @@ constexpr size_t kMaxHeads = 4096;
 constexpr size_t kMaxEncoders = 64;
 constexpr int kMaxDevices = 1024;
 /** sherpa-onnx keeps numbers as float or int32_t. */
-constexpr double kMaxOfConfig = 2147483647;
+constexpr double kMaxConfigNumber = 2147483647;
 constexpr double kMaxTailSeconds = 60;
 /** Of speech or silence in voice activity detection, which counts samples in 32 bits. */
 constexpr double kMaxSpanSeconds = 86'400;

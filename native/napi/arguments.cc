@@ -18,7 +18,7 @@ constexpr size_t kMaxNames = 1000;
 /** JavaScript's Number.MAX_SAFE_INTEGER. */
 constexpr double kMaxSafe = 9007199254740991.0;
 /** Characters of a text that a message shows. */
-constexpr size_t kShown = 40;
+constexpr size_t kMaxShownChars = 40;
 
 constexpr std::array kArrayNames = {"an Int8Array", "a Uint8Array", "a Uint8ClampedArray", "an Int16Array", "a Uint16Array",
 	"an Int32Array", "a Uint32Array", "a Float32Array", "a Float64Array", "a BigInt64Array", "a BigUint64Array"};
@@ -65,8 +65,8 @@ std::string Shown(Napi::Value value) {
 		case napi_number: return '`' + Number(value.As<Napi::Number>().DoubleValue()) + '`';
 		case napi_string: {
 			std::string text = value.As<Napi::String>().Utf8Value();
-			if (text.size() > kShown) {
-				size_t end = kShown;
+			if (text.size() > kMaxShownChars) {
+				size_t end = kMaxShownChars;
 				// Not inside a character.
 				while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) end--;
 				text = text.substr(0, end) + "…";

@@ -78,7 +78,7 @@ export class Lifecycle {
 	readonly #options: LifecycleOptions;
 	readonly #listener: LifecycleListener;
 	readonly #backoff = new CrashBackoff();
-	readonly #pace = new MeasuredSpeed();
+	readonly #speed = new MeasuredSpeed();
 	/** All processes that have not ended: the current one, and old or new ones during a replacement. */
 	readonly #processes = new Set<RunnerProcess>();
 	/** The current process, which receives new requests. */
@@ -222,7 +222,7 @@ export class Lifecycle {
 				},
 				onEnd: (how) => this.#ended(process, how),
 			},
-			this.#pace,
+			this.#speed,
 		);
 		this.#processes.add(process);
 		return process;

@@ -71,10 +71,10 @@ export class RunnerProcess {
 	constructor(
 		{ entry, settings, script, env, clock, hangTimeoutMs, onLog, onReport }: RunnerProcessOptions,
 		listener: Listener,
-		pace: MeasuredSpeed,
+		speed: MeasuredSpeed,
 	) {
 		this.#id = entry.id;
-		this.#stuck = new StuckWork(pace);
+		this.#stuck = new StuckWork(speed);
 		this.#clock = clock;
 		const child = forked(script, env);
 		this.#child = child;

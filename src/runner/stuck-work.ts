@@ -7,21 +7,21 @@ import type { MeasuredSpeed } from './measured-speed.js';
 import type { WorkReport } from './protocol.js';
 
 export class StuckWork {
-	readonly #pace: MeasuredSpeed;
+	readonly #speed: MeasuredSpeed;
 	#number: number | undefined;
 	#openMs = 0;
 
-	constructor(pace: MeasuredSpeed) {
-		this.#pace = pace;
+	constructor(speed: MeasuredSpeed) {
+		this.#speed = speed;
 	}
 
 	/** Evaluates the answer to a ping, `everyMs` after the last one. Returns what hangs, in words; undefined = none. */
 	note(report: WorkReport, everyMs: number): string | undefined {
-		this.#pace.update(report);
+		this.#speed.update(report);
 		const { oldest } = report;
 		this.#openMs = oldest !== undefined && oldest.number === this.#number ? this.#openMs + everyMs : 0;
 		this.#number = oldest?.number;
-		if (oldest === undefined || this.#openMs < this.#pace.timeoutMs(oldest.step)) return undefined;
+		if (oldest === undefined || this.#openMs < this.#speed.timeoutMs(oldest.step)) return undefined;
 		const what = oldest.step < 0 ? 'decoding a part of a recording' : 'a clip';
 		return `${what} did not end in ${Math.round(this.#openMs / 1000)} s`;
 	}

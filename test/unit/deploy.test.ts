@@ -214,7 +214,7 @@ describe.skipIf(!hasHelm)('the chart', () => {
 		const off = rendered(...needed).all;
 		expect(named(off, 'ScaledObject')).toBeUndefined();
 		expect(named(off, 'Deployment', 'worker').spec.replicas).toBe(2);
-		const { all } = rendered(...needed, 'autoscaling.enabled=true', 'autoscaling.pace=25');
+		const { all } = rendered(...needed, 'autoscaling.enabled=true', 'autoscaling.speed=25');
 		// What KEDA sets is not set by every upgrade.
 		expect(named(all, 'Deployment', 'worker').spec).not.toHaveProperty('replicas');
 		const { scaleTargetRef, triggers, minReplicaCount } = named(all, 'ScaledObject').spec;

@@ -27,7 +27,7 @@ constexpr int64_t kProbeMicroseconds = 10'000'000;
  * it. Four packets are 16 KB, enough to detect DTS. */
 constexpr int kWavProbePackets = 4;
 /** Packets in a row that yield no sample before the rest is given up: a header may promise 2^32 of them. */
-constexpr uint32_t kMaxBarrenPackets = 20'000;
+constexpr uint32_t kMaxEmptyPackets = 20'000;
 
 /** Containers of audio, alone or beside video. No playlists, no scripts, no devices, nothing that names files. */
 constexpr char kFormats[] =
@@ -35,9 +35,9 @@ constexpr char kFormats[] =
 	"mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,nistsphere,nut,ogg,oma,paf,rm,sox,tak,truehd,tta,voc,w64,wav,webm,wv,xwma";
 
 /** Containers whose packets have times of their own. Elsewhere FFmpeg counts them up, in part from sizes. */
-constexpr char kTimed[] = "asf,flv,matroska,mov,mpeg,mpegts,nut,ogg,webm";
+constexpr char kTimestampedContainers[] = "asf,flv,matroska,mov,mpeg,mpegts,nut,ogg,webm";
 /** Containers whose length FFmpeg determines by reading the file, so that it does not show truncation. */
-constexpr char kMeasured[] = "asf,avi,caf,matroska,mpeg,mpegts,ogg,webm";
+constexpr char kScannedContainers[] = "asf,avi,caf,matroska,mpeg,mpegts,ogg,webm";
 /** A recording whose audio begins later than this was cut out of a longer one. */
 constexpr double kLatestStartSeconds = 600;
 /** Delays of encoders and the padding of the last frame. */
@@ -141,7 +141,7 @@ bool FfmpegDecoding::IsTruncated() const {
 	if (IsAmong(container, "ogg")) return OggIsTruncated(input_.reader);
 	if (const auto wav = ReadWav(input_.reader)) return WavIsTruncated(*wav, input_.reader);
 	const bool declared = format_->duration_estimation_method == AVFMT_DURATION_FROM_STREAM &&
-		!IsAmong(container, kMeasured) && std::isfinite(DeclaredEnd());
+		!IsAmong(container, kScannedContainers) && std::isfinite(DeclaredEnd());
 	const double missing = declared ? DeclaredEnd() - timeline_->end() : 0;
 	return missing > kPaddingSeconds || (last_is_broken_ && !(declared && missing <= 0));
 }
@@ -201,7 +201,7 @@ Expected<Done> FfmpegDecoding::OpenStream() {
 		if (static_cast<int>(i) != stream_index_) format_->streams[i]->discard = AVDISCARD_ALL;
 	}
 	const AVInputFormat& container = *format_->iformat;
-	has_times_ = IsAmong(container, kTimed);
+	has_times_ = IsAmong(container, kTimestampedContainers);
 	// Players show the start of the file (of all its streams) as 0.
 	double origin = format_->start_time == AV_NOPTS_VALUE
 		? std::numeric_limits<double>::quiet_NaN()
@@ -246,7 +246,7 @@ Expected<Done> FfmpegDecoding::Step(const Cancel& cancel) {
 }
 
 Expected<Done> FfmpegDecoding::SendPacket(const Cancel& cancel) {
-	if (av_read_frame(format_.get(), packet_.get()) < 0 || barren_ > kMaxBarrenPackets) {
+	if (av_read_frame(format_.get(), packet_.get()) < 0 || empty_packets_ > kMaxEmptyPackets) {
 		// A read that was cancelled looks like the end of the file.
 		if (cancel.Requested()) return Cancelled();
 		av_packet_unref(packet_.get());
@@ -258,7 +258,7 @@ Expected<Done> FfmpegDecoding::SendPacket(const Cancel& cancel) {
 		const bool is_mpeg = codec_->codec_id == AV_CODEC_ID_MP3 || codec_->codec_id == AV_CODEC_ID_MP2;
 		last_is_broken_ = (packet_->flags & AV_PKT_FLAG_CORRUPT) != 0 ||
 			(is_mpeg && IsShortMpegFrame(packet_->data, static_cast<size_t>(packet_->size)));
-		barren_++;
+		empty_packets_++;
 		if (avcodec_send_packet(codec_.get(), packet_.get()) < 0) {
 			skipped_packets_++;
 			// Bytes after the last frame of an MP3 are usually a tag rather than part of a frame.
@@ -313,7 +313,7 @@ Expected<Done> FfmpegDecoding::TakeSilence() {
 Expected<Done> FfmpegDecoding::Count(size_t before) {
 	const size_t more = samples_.size() - before;
 	decoded_ += more;
-	if (more > 0) barren_ = 0;
+	if (more > 0) empty_packets_ = 0;
 	if (static_cast<double>(decoded_) > max_samples_) return TooLong(max_seconds_);
 	return Done{};
 }

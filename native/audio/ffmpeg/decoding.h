@@ -83,7 +83,7 @@ public:
 private:
 	FfmpegDecoding(const Reader& reader, int channel, double max_seconds)
 		: max_seconds_(max_seconds),
-		  max_samples_((max_seconds + kForgivenSeconds) * kSampleRate),
+		  max_samples_((max_seconds + kLengthToleranceSeconds) * kSampleRate),
 		  input_{reader},
 		  mixer_(channel) {}
 
@@ -125,7 +125,7 @@ private:
 	/** The times of packets are from the file, not computed by FFmpeg. */
 	bool has_times_ = false;
 	int sample_rate_ = 0, channels_ = 0;
-	uint32_t skipped_packets_ = 0, barren_ = 0;
+	uint32_t skipped_packets_ = 0, empty_packets_ = 0;
 	/** Samples at kSampleRate so far. */
 	uint64_t decoded_ = 0;
 	double source_seconds_ = 0;

@@ -48,7 +48,7 @@ bool ToFloats(const AVFrame& frame, Piece piece, float* into) {
 		case AV_SAMPLE_FMT_DBL: Convert<double>(frame, piece, 1, 0, into); break;
 		default: return false;
 	}
-	MakeSane(into, piece.count);
+	Sanitize(into, piece.count);
 	return true;
 }
 

@@ -95,8 +95,8 @@ bool MatroskaIsTruncated(const Reader& reader) {
 
 bool OggIsTruncated(const Reader& reader) {
 	// Enough for the longest page and a truncated one after it.
-	constexpr int64_t kLongestPage = 27 + 255 + 255 * 255, kHead = 27;
-	std::vector<uint8_t> tail(static_cast<size_t>(std::min(reader.size(), 2 * kLongestPage)));
+	constexpr int64_t kMaxPageBytes = 27 + 255 + 255 * 255, kHead = 27;
+	std::vector<uint8_t> tail(static_cast<size_t>(std::min(reader.size(), 2 * kMaxPageBytes)));
 	const auto size = static_cast<int64_t>(tail.size());
 	if (reader.Read(reader.size() - size, tail.data(), size) != size) return false;
 	for (int64_t at = size - 4; at >= 0; at--) {

@@ -10,7 +10,7 @@ namespace earshot {
 namespace {
 
 /** A window's first timestamp is at most that of one second: OpenAI's max_initial_timestamp. */
-constexpr int32_t kLastFirstStamp = 50;
+constexpr int32_t kMaxInitialTimestampTokens = 50;
 
 }  // namespace
 
@@ -28,7 +28,7 @@ Distribution Rules::Apply(const std::vector<Token>& tokens, int32_t last_stamp, 
 	for (const int32_t id : never_) logits[id] = -INFINITY;
 	if (tokens.empty()) {
 		logits[words_.end] = logits[words_.blank] = -INFINITY;
-		forbid(words_.first_stamp + kLastFirstStamp + 1, size);
+		forbid(words_.first_stamp + kMaxInitialTimestampTokens + 1, size);
 	}
 	// Timestamps come in pairs, except before the end of the text.
 	if (!tokens.empty() && words_.IsStamp(tokens.back().id)) {

@@ -12,7 +12,7 @@ namespace {
 
 /** whisper.cpp's threshold: a text with less entropy is repetitive. */
 constexpr double kMinEntropy = 2.4;
-constexpr size_t kEntropyFrom = 32;
+constexpr size_t kMinEntropyTokens = 32;
 
 /** Samples a token by its probability. */
 int32_t Draw(const Distribution& distribution, size_t size, std::mt19937& generator) {
@@ -75,7 +75,7 @@ public:
 		}
 		Sequence* best = nullptr;
 		for (Sequence& one : ended_) {
-			if (one.kept > kEntropyFrom && one.Entropy() < kMinEntropy) one.state = Sequence::State::kFailed;
+			if (one.kept > kMinEntropyTokens && one.Entropy() < kMinEntropy) one.state = Sequence::State::kFailed;
 			if (one.state == Sequence::State::kFailed) continue;
 			if (best == nullptr || one.Score(words_) > best->Score(words_)) best = &one;
 		}

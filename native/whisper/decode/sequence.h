@@ -19,9 +19,9 @@ struct Window {
 	/** Whisper's window. */
 	static constexpr int kLength = 3000;
 	/** A shorter rest is not transcribed. */
-	static constexpr int kMinRest = 10;
+	static constexpr int kMinRestFrames = 10;
 	/** Whether less than that is left after `seek + delta`. */
-	bool EndsAt(int delta) const { return seek + delta + kMinRest >= end; }
+	bool EndsAt(int delta) const { return seek + delta + kMinRestFrames >= end; }
 };
 
 struct Sequence {

@@ -13,7 +13,7 @@ namespace {
 constexpr double kMaxWithPrompt = 0.5;
 /** A shorter rest of a clip, in hundredths of a second, is decoded without the previous text, which it would tend to
  * repeat. */
-constexpr int kShortRest = 500;
+constexpr int kShortRestFrames = 500;
 
 std::vector<double> TemperaturesOf(const DecodePlan& plan) {
 	std::vector<double> all{plan.temperature};
@@ -82,7 +82,7 @@ bool DecodeWindows(CachedDecoder& decoder, const Rules& rules, const DecodePlan&
 	std::vector<int32_t> past = plan.prompt;
 	for (Window window{0, plan.end, plan.max_tokens, plan.stamps}; !window.EndsAt(0);) {
 		if (!decoder.Encode(window.seek)) return false;
-		if (window.seek > 0 && window.seek + kShortRest >= window.end) past.clear();
+		if (window.seek > 0 && window.seek + kShortRestFrames >= window.end) past.clear();
 		std::vector<int32_t> prompt;
 		Segment of_window{0, 0, {}, window.seek, 0, 0, 0, {}};
 		Sequence decoded;

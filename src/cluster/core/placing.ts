@@ -6,7 +6,7 @@ export interface ModelOfWorker {
 	/** Memory that it uses, or would use once loaded, bytes. */
 	readonly bytes: number;
 	/** Seconds of audio that one slot transcribes in a second. */
-	readonly pace: number;
+	readonly speed: number;
 	/** Time to load it, seconds. */
 	readonly loadSeconds: number;
 }
@@ -32,8 +32,8 @@ const modelOf = (worker: WorkerView, model: string): ModelOfWorker | undefined =
 
 /** Time that a worker needs for its queued audio, seconds. */
 export function secondsQueued(worker: WorkerView, model: string): number {
-	const pace = modelOf(worker, model)?.pace ?? 1;
-	return worker.queuedSeconds / Math.max(0.01, pace * worker.slots);
+	const speed = modelOf(worker, model)?.speed ?? 1;
+	return worker.queuedSeconds / Math.max(0.01, speed * worker.slots);
 }
 
 const hasCapacity = (worker: WorkerView, model: string): boolean =>
@@ -87,8 +87,8 @@ export function workersFor(
 			b.idleSeconds - a.idleSeconds ||
 			(a.id < b.id ? -1 : 1),
 	);
-	const speed = (worker: WorkerView) => Math.max(0.01, (modelOf(worker, model)?.pace ?? 1) * worker.slots);
-	const sum = (of: readonly WorkerView[]) => of.reduce((all, worker) => all + speed(worker), 0);
+	const speedOf = (worker: WorkerView) => Math.max(0.01, (modelOf(worker, model)?.speed ?? 1) * worker.slots);
+	const sum = (of: readonly WorkerView[]) => of.reduce((all, worker) => all + speedOf(worker), 0);
 	const share = (sum(able) * waitingSeconds) / Math.max(waitingSeconds, allWaitingSeconds);
 	let total = sum(holders);
 	for (const worker of others) {
@@ -96,7 +96,7 @@ export function workersFor(
 		if (total > 0 && (waitingSeconds / total <= toleratedSeconds || total >= share)) break;
 		if (!hasCapacity(worker, model) && worker.busySlots > 0) continue;
 		chosen.add(worker.id);
-		total += speed(worker);
+		total += speedOf(worker);
 	}
 	return chosen;
 }

@@ -23,7 +23,7 @@ export interface AnnouncerOptions {
 	/** Memory that a model would use, bytes. */
 	readonly bytesOf: (model: string) => number;
 	/** Seconds of audio that the model transcribes in a second. */
-	readonly paceOf: (model: string) => number;
+	readonly speedOf: (model: string) => number;
 	/** Ids of the models to announce; empty = all. */
 	readonly models: readonly string[];
 	/** As in `Unit`. */
@@ -92,7 +92,7 @@ export class Announcer {
 			...{ id, aliases, type, created, ownedBy, demo, capabilities },
 			state: isLoaded ? 'loaded' : model.state === 'loading' ? 'loading' : 'unloaded',
 			bytes: memoryBytes || this.#options.bytesOf(id),
-			pace: this.#options.paceOf(id),
+			speed: this.#options.speedOf(id),
 			loadSeconds: defaultLoadSeconds,
 		};
 	}

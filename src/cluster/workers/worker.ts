@@ -45,8 +45,8 @@ export interface RunningWorker {
 	close(): Promise<void>;
 }
 
-/** Length of audio for which a model's pace is estimated, seconds. */
-const paceSeconds = 600;
+/** Length of audio for which a model's speed is estimated, seconds. */
+const speedSampleSeconds = 600;
 
 /** Units of jobs at a time: one more than `defaultSlots`, so that the next one is ready when one ends; other workers
  * can take the rest. */
@@ -80,7 +80,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 		busySlots: () => server.busySlots,
 		budgetBytes: options.budgetBytes,
 		bytesOf: options.bytesOf,
-		paceOf: (model) => paceSeconds / admission.secondsFor(model, paceSeconds),
+		speedOf: (model) => speedSampleSeconds / admission.secondsFor(model, speedSampleSeconds),
 		onError: (thrown) => log.warn({}, `the queue: ${reasonOf(thrown)}`),
 	});
 	await announcer.begin();

@@ -34,7 +34,7 @@ export class JobWorker {
 	readonly #stopping = new AbortController();
 	readonly #running = new Map<UnitLease, Promise<void>>();
 	/** Aborts a wait for a unit when a slot becomes free, since other units may be leased then. */
-	#room = new AbortController();
+	#slotFreed = new AbortController();
 	#loop: Promise<void> | undefined;
 
 	constructor(options: JobWorkerOptions) {
@@ -49,7 +49,7 @@ export class JobWorker {
 	/** Releases the running units, with checkpoints of their finished clips. */
 	async stop(): Promise<void> {
 		this.#stopping.abort();
-		this.#room.abort();
+		this.#slotFreed.abort();
 		await this.#loop;
 		await Promise.all(this.#running.values());
 	}
@@ -57,8 +57,8 @@ export class JobWorker {
 	async #run(): Promise<void> {
 		const { storage, slots = defaultSlots, maxSlots = defaultMaxSlots, models, log } = this.#options;
 		while (!this.#stopping.signal.aborted && !storage.lost.aborted) {
-			this.#room = new AbortController();
-			const signal = AbortSignal.any([this.#room.signal, this.#stopping.signal]);
+			this.#slotFreed = new AbortController();
+			const signal = AbortSignal.any([this.#slotFreed.signal, this.#stopping.signal]);
 			const count = this.#running.size;
 			if (count >= maxSlots) {
 				await Promise.race(this.#running.values());
@@ -87,7 +87,7 @@ export class JobWorker {
 			lease,
 			work.finally(() => {
 				this.#running.delete(lease);
-				this.#room.abort();
+				this.#slotFreed.abort();
 			}),
 		);
 	}

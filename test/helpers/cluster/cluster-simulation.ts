@@ -65,11 +65,11 @@ export interface SimulationResult {
 }
 
 const slots = 4;
-const pace = 20;
+const speed = 20;
 const clipSeconds = 30;
 const groupClips = 4;
 /** Audio that is cut in a second. */
-const cutPace = 300;
+const cutSpeed = 300;
 const models = ['small', 'medium', 'large'];
 const modelBytes = 1;
 const roomBytes = 2;
@@ -275,7 +275,7 @@ class Simulation {
 
 	run(): SimulationResult {
 		const { workers, killed, paused, cutOff } = this.#options;
-		const span = this.#totalSeconds / (pace * this.#aliveSlots);
+		const span = this.#totalSeconds / (speed * this.#aliveSlots);
 		const trouble = (share: number, act: (worker: SimWorker) => void) => {
 			for (let count = 0; count < share * workers; count++) {
 				const worker = this.#workers[Math.floor(this.#random() * workers)]!;
@@ -335,7 +335,7 @@ class Simulation {
 						? 'loading'
 						: 'loaded',
 				bytes: modelBytes,
-				pace,
+				speed,
 				loadSeconds,
 			})),
 		};
@@ -456,7 +456,7 @@ class Simulation {
 
 	#nextClip(worker: SimWorker, work: Work): void {
 		const isCut = work.unit.groups > 0;
-		const each = isCut ? (groupClips * clipSeconds) / cutPace : clipSeconds / pace;
+		const each = isCut ? (groupClips * clipSeconds) / cutSpeed : clipSeconds / speed;
 		const at = work.startAt + (work.reported - work.from + 1) * each;
 		this.#agenda.add(Math.max(this.#now, at), () =>
 			isCut ? this.#groupCut(worker, work) : this.#clipDone(worker, work),
@@ -579,9 +579,9 @@ class Simulation {
 	// ---- trouble ---------------------------------------------------------------------------------------
 
 	#noteCapacity(change: number): void {
-		const more = (this.#now - this.#capacityAt) * this.#aliveSlots * pace;
+		const more = (this.#now - this.#capacityAt) * this.#aliveSlots * speed;
 		if (this.#ideal === undefined && this.#capacity + more >= this.#totalSeconds)
-			this.#ideal = this.#capacityAt + (this.#totalSeconds - this.#capacity) / (this.#aliveSlots * pace);
+			this.#ideal = this.#capacityAt + (this.#totalSeconds - this.#capacity) / (this.#aliveSlots * speed);
 		this.#capacity += more;
 		this.#capacityAt = this.#now;
 		this.#aliveSlots += change;
@@ -600,7 +600,7 @@ class Simulation {
 		for (const work of worker.works) {
 			work.isOver = true;
 			if (work.unit.groups > 0) continue;
-			this.#counts.repeatedSeconds += Math.min(clipSeconds, Math.max(0, this.#now - work.startAt) * pace);
+			this.#counts.repeatedSeconds += Math.min(clipSeconds, Math.max(0, this.#now - work.startAt) * speed);
 		}
 		worker.works.clear();
 		worker.loaded.clear();

@@ -208,12 +208,12 @@ describe('records in memory', () => {
 	});
 
 	test('a role whose holder is damaged is taken', async () => {
-		const records = await damaged('role:teller');
+		const records = await damaged('role:webhook-publisher');
 		const clock = new FakeClock();
 		const onError = (thrown: unknown) => {
 			throw thrown;
 		};
-		const role = new Role('teller', { records, clock, onError, onTaken: () => {} });
+		const role = new Role('webhook-publisher', { records, clock, onError, onTaken: () => {} });
 		onTestFinished(() => role.close());
 		for (let second = 0; second < 12; second++) {
 			clock.advance(1000);

@@ -70,7 +70,7 @@ function entry(more: Partial<WorkerEntry>): WorkerEntry {
 		...{ id: 'w', address: '', slots: 2, busySlots: 0, queuedSeconds: 0, freeBytes: 1e9, idleSeconds: 0 },
 		...{ defaultModel: 'tiny', protocol: clusterProtocol },
 		models: [
-			{ id: 'tiny', ...about, capabilities: able, state: 'loaded', bytes: 1, pace: 20, loadSeconds: 5 },
+			{ id: 'tiny', ...about, capabilities: able, state: 'loaded', bytes: 1, speed: 20, loadSeconds: 5 },
 		],
 		...more,
 	};

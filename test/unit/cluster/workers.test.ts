@@ -94,7 +94,7 @@ function entry(id: string, address: string, more: Partial<WorkerEntry> = {}): Wo
 		models: [
 			{
 				...{ id: 'tiny', aliases: ['whisper-1'], type: 'fake', created: 1, ownedBy: 'earshot', demo: false },
-				...{ capabilities: null, state: 'loaded', bytes: 1, pace: 20, loadSeconds: 5 },
+				...{ capabilities: null, state: 'loaded', bytes: 1, speed: 20, loadSeconds: 5 },
 			},
 		],
 		...more,
@@ -316,7 +316,7 @@ test('a worker announces the audio of all its recordings, also those of jobs, wh
 	const clock = new FakeClock();
 	const announcer = new Announcer({
 		...{ id: 'w', address: '', directory, pool, clock, slots: 2, busySlots: () => 0, budgetBytes: 0 },
-		...{ bytesOf: () => 1, paceOf: () => 1, models: [], numerics: '', onError: () => {} },
+		...{ bytesOf: () => 1, speedOf: () => 1, models: [], numerics: '', onError: () => {} },
 	});
 	onTestFinished(() => announcer.close());
 	clock.advance(1000);

@@ -14,9 +14,9 @@ const busy = { clips: 1000, slowestMsPerSecond: 100 };
 function patienceWith(
 	report: Omit<WorkReport, 'oldest'>,
 	step = 0,
-	pace = new MeasuredSpeed(),
+	speed = new MeasuredSpeed(),
 ): number | undefined {
-	const stuck = new StuckWork(pace);
+	const stuck = new StuckWork(speed);
 	const oldest = { number: 1, request: 1, step };
 	for (let ms = 0; ms <= 300 * minute; ms += everyMs) {
 		if (stuck.note({ ...report, oldest }, everyMs) !== undefined) return ms;
@@ -44,9 +44,9 @@ describe('a step that does not end', () => {
 	});
 
 	it('is judged by what earlier processes of the model have shown', () => {
-		const pace = new MeasuredSpeed();
-		new StuckWork(pace).note({ clips: 50, slowestMsPerSecond: 4_000 }, everyMs);
-		expect(patienceWith({ clips: 0, slowestMsPerSecond: 0 }, 0, pace)).toBe(40 * minute);
+		const speed = new MeasuredSpeed();
+		new StuckWork(speed).note({ clips: 50, slowestMsPerSecond: 4_000 }, everyMs);
+		expect(patienceWith({ clips: 0, slowestMsPerSecond: 0 }, 0, speed)).toBe(40 * minute);
 	});
 
 	it('is described in words', () => {

@@ -164,20 +164,20 @@ describe('the bytes of uploads', () => {
 	});
 });
 
-describe('a pace', () => {
+describe('the throughput of a model', () => {
 	it('is what was done lately, of the time there was work', () => {
-		const pace = new Throughput(1);
-		for (let second = 0; second < 1000; second++) pace.add(10, 1);
-		expect(pace.perSecond).toBeCloseTo(10, 1);
-		for (let second = 0; second < 60; second++) pace.add(2, 1);
-		expect(pace.perSecond).toBeCloseTo(6, 0);
+		const throughput = new Throughput(1);
+		for (let second = 0; second < 1000; second++) throughput.add(10, 1);
+		expect(throughput.perSecond).toBeCloseTo(10, 1);
+		for (let second = 0; second < 60; second++) throughput.add(2, 1);
+		expect(throughput.perSecond).toBeCloseTo(6, 0);
 	});
 
 	it('gives whole seconds, one at least, and no nonsense where nothing moves', () => {
-		const pace = new Throughput(10);
-		expect(pace.secondsFor(1)).toBe(1);
-		expect(pace.secondsFor(101)).toBe(11);
-		pace.add(0, 1e6);
-		expect(pace.secondsFor(100)).toBe(86_400);
+		const throughput = new Throughput(10);
+		expect(throughput.secondsFor(1)).toBe(1);
+		expect(throughput.secondsFor(101)).toBe(11);
+		throughput.add(0, 1e6);
+		expect(throughput.secondsFor(100)).toBe(86_400);
 	});
 });

@@ -50,7 +50,7 @@ export async function joinCluster(
 	const onError = (thrown: unknown) => log.warn({}, `the queue: ${reasonOf(thrown)}`);
 	// One gateway at a time publishes the end of jobs. Its successor looks for jobs whose end was not published.
 	let sweepMissed = () => {};
-	const publisher = new Role('teller', {
+	const publisher = new Role('webhook-publisher', {
 		records: cluster.records,
 		clock: systemClock,
 		onTaken: () => sweepMissed(),
@@ -70,7 +70,7 @@ export async function joinCluster(
 		? undefined
 		: new Announcer({
 				...{ id: cluster.id, address: '', directory: cluster.directory, pool: local, clock: systemClock },
-				...{ slots: slots, models: [], busySlots: () => 0, bytesOf, paceOf: () => 1, onError },
+				...{ slots: slots, models: [], busySlots: () => 0, bytesOf, speedOf: () => 1, onError },
 				numerics,
 				budgetBytes: config.memoryBudgetMb * 2 ** 20,
 			});
