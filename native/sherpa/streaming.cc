@@ -83,7 +83,7 @@ public:
 		const std::string& hotwords = options.hotwords;
 		const sherpa::CapturedStderr stderr_text;
 		// With other models the library ends the process.
-		if (!hotwords.empty() && !TakesHotwords()) {
+		if (!hotwords.empty() && !(IsTransducer() && SearchesBeams())) {
 			return Failure{"engine_failed", "hotwords need a transducer with decoding_method modified_beam_search"};
 		}
 		StreamHandle stream(hotwords.empty()
@@ -159,7 +159,20 @@ public:
 		return library_->OnlineStreamIsEndpoint(recognizer_.get(), stream) != 0;
 	}
 
-	void Reset(const sherpa::OnlineStream* stream) const { library_->OnlineStreamReset(recognizer_.get(), stream); }
+	/**
+	 * At an endpoint. Returns whether it ends an utterance, which silence does not.
+	 *
+	 * Where there was only silence, a greedy transducer is left as it is: the library would keep the cached output of its
+	 * decoder network but clear the tokens that it was computed from, and which of the two the next chunk uses depends on
+	 * what the other streams of its batch say (online-transducer-decoder.cc, `operator=`;
+	 * online-transducer-greedy-search-decoder.cc). Others have to start anew: a beam search adds up the probability of a
+	 * token over all of the silence until it is heard, and a Paraformer that of its next one.
+	 */
+	bool Reset(const sherpa::OnlineStream* stream, const RawResult& result) const {
+		const bool is_utterance = !result.segments.empty();
+		if (is_utterance || !IsTransducer() || SearchesBeams()) library_->OnlineStreamReset(recognizer_.get(), stream);
+		return is_utterance;
+	}
 
 private:
 	/** One chunk of each; the members are all of type Feeding. */
@@ -175,10 +188,11 @@ private:
 		return found == nullptr ? 0 : std::max(0.0, std::strtod(found + sizeof kKey - 1, nullptr));
 	}
 
-	bool TakesHotwords() const {
+	bool IsTransducer() const { return load_.config.contains("model_config.transducer.encoder"); }
+
+	bool SearchesBeams() const {
 		const auto method = load_.config.find("decoding_method");
-		return load_.config.contains("model_config.transducer.encoder") && method != load_.config.end() &&
-			method->second == decltype(method->second)("modified_beam_search");
+		return method != load_.config.end() && method->second == decltype(method->second)("modified_beam_search");
 	}
 
 	const std::shared_ptr<const sherpa::Library> library_;
@@ -231,9 +245,8 @@ public:
 			live_->seconds += Clip{piece_.samples.data(), piece_.samples.size()}.Seconds();
 			auto result = engine.Result(stream(), live_->seconds);
 			if (!result) return result.failure();
-			const bool endpoint = IsUtterance(*result) && engine.IsEndpoint(stream());
 			// The next utterance starts empty.
-			if (endpoint) engine.Reset(stream());
+			const bool endpoint = engine.IsEndpoint(stream()) && engine.Reset(stream(), *result);
 			return PartialResult{std::move(ended_), std::move(*result), piece_.last || endpoint};
 		}));
 	}
@@ -245,19 +258,9 @@ private:
 		if ((all_accepted_ && !engine.IsReady(stream())) || !engine.IsEndpoint(stream())) return Done{};
 		auto result = engine.Result(stream(), live_->seconds + static_cast<double>(accepted_) / kSampleRate);
 		if (!result) return result.failure();
-		if (!IsUtterance(*result)) return Done{};
-		ended_.push_back(std::move(*result));
-		engine.Reset(stream());
+		if (engine.Reset(stream(), *result)) ended_.push_back(std::move(*result));
 		return Done{};
 	}
-
-	/**
-	 * Silence ends no utterance. When the library resets a stream of a greedy transducer that has no new token, it keeps
-	 * the cached output of the decoder network but clears the tokens that it was computed from, and which of the two the
-	 * next chunk uses depends on what the other streams of its batch say (online-transducer-decoder.cc, `operator=`;
-	 * online-transducer-greedy-search-decoder.cc).
-	 */
-	static bool IsUtterance(const RawResult& result) { return !result.segments.empty(); }
 
 	/** Audio is accepted in pieces of this length, so that other streams do not wait while features of minutes are
 	 * computed. */

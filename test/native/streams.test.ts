@@ -115,6 +115,28 @@ describe.each(streaming.map(({ name }) => name))('%s', (name) => {
 	}, 60_000);
 });
 
+it.each(['greedy_search', 'modified_beam_search'])(
+	'a transducer with %s hears no token in a long silence',
+	async (decoding_method) => {
+		const model = await load('streaming_transducer', 1, { decoding_method });
+		for (const seconds of [6, 30]) {
+			const samples = joined(silence(seconds), samplesOf('tones-abc'), silence(4));
+			for (const block of [1024, samples.length]) {
+				const stream = model.stream(plain);
+				const utterances: RawResult[] = [];
+				for (let at = 0; at < samples.length; at += block) {
+					const isLast = at + block >= samples.length;
+					const { ended, result, endpoint } = await stream.feed(samples.subarray(at, at + block), isLast);
+					utterances.push(...ended, ...(endpoint ? [result] : []));
+				}
+				await stream.close();
+				expect(utterances.map(textOf).join('')).toBe('a b c');
+			}
+		}
+		await model.close();
+	},
+);
+
 it('a cancelled call returns, however much work others have', async () => {
 	const model = await load('streaming_zipformer_ctc', 2);
 	const long = Array.from({ length: 6 }, () => model.stream(plain));
