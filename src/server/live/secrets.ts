@@ -16,13 +16,20 @@ export interface ClientSecret {
 interface Kept extends ClientSecret {
 	/** Expiry by `clock`, ms. */
 	readonly untilMs: number;
+	/** Of the configuration as JSON. */
+	readonly characters: number;
 }
 
 const maxSecrets = 10_000;
 
+/** Bounds the memory of all configurations: their texts come from clients. */
+const maxCharacters = 1 << 24;
+
 export class ClientSecrets {
 	readonly #clock: Clock;
 	readonly #secrets = new Map<string, Kept>();
+	/** Of all configurations. */
+	#characters = 0;
 	/** Earliest expiry of all secrets. */
 	#nextExpiryMs = Number.POSITIVE_INFINITY;
 
@@ -33,10 +40,11 @@ export class ClientSecrets {
 	/** Throws `overloaded`. */
 	make(config: SessionConfig, seconds: number): ClientSecret {
 		this.#dropExpired();
-		if (this.#secrets.size >= maxSecrets)
+		const { length: characters } = JSON.stringify(config);
+		if (this.#secrets.size >= maxSecrets || this.#characters + characters > maxCharacters)
 			throw new EarshotError(
 				'overloaded',
-				`There are ${maxSecrets} client secrets that have not expired; try again in 10 s`,
+				`There are ${this.#secrets.size} client secrets that have not expired; try again in 10 s`,
 				{
 					retryAfterSeconds: 10,
 				},
@@ -46,8 +54,10 @@ export class ClientSecrets {
 			expiresAt: Math.floor(Date.now() / 1000) + seconds,
 			untilMs: this.#clock.now() + seconds * 1000,
 			config,
+			characters,
 		};
 		this.#secrets.set(secret.value, secret);
+		this.#characters += characters;
 		this.#nextExpiryMs = Math.min(this.#nextExpiryMs, secret.untilMs);
 		return secret;
 	}
@@ -65,7 +75,11 @@ export class ClientSecrets {
 	#dropExpired(): void {
 		const now = this.#clock.now();
 		if (now < this.#nextExpiryMs) return;
-		for (const [value, { untilMs }] of this.#secrets) if (untilMs <= now) this.#secrets.delete(value);
+		for (const [value, { untilMs, characters }] of this.#secrets) {
+			if (untilMs > now) continue;
+			this.#secrets.delete(value);
+			this.#characters -= characters;
+		}
 		this.#nextExpiryMs = [...this.#secrets.values()].reduce(
 			(soonest, { untilMs }) => Math.min(soonest, untilMs),
 			Number.POSITIVE_INFINITY,

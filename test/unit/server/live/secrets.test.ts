@@ -16,3 +16,23 @@ it('client secrets are ten thousand at most, until some have expired', () => {
 	expect(secrets.find([first.value])).toBeUndefined();
 	secrets.make(defaultConfig, 60);
 });
+
+it('client secrets with long texts are fewer, until some have expired', () => {
+	const clock = new FakeClock();
+	const secrets = new ClientSecrets(clock);
+	const long = { ...defaultConfig, transcription: { prompt: 'x'.repeat(60_000) } };
+	const made = () => {
+		for (let count = 0; ; count++) {
+			try {
+				secrets.make(long, 60);
+			} catch (thrown) {
+				expect(thrown).toMatchObject({ code: 'overloaded', retryAfterSeconds: 10 });
+				return count;
+			}
+		}
+	};
+	const most = made();
+	expect(most).toBeLessThan(300);
+	clock.advance(60_000);
+	expect(made()).toBe(most);
+});
