@@ -97,7 +97,7 @@ const reserved: readonly (readonly [what: string, pattern: RegExp, allowed: RegE
 	['loading the addon', /node-gyp-build|\.node['"`]|process\.dlopen/, /^addon\//],
 	// Node's `recursive` tries for ever in /proc: see makeFolder.
 	['making folders', /\bmkdir(Sync)?\(/, /^(core\/disk\/|models\/convert\.ts$)/],
-	['reading the environment', /process\s*\.\s*env\b|process\[/, /^core\/config\//],
+	['reading the environment', /process\s*\.\s*env\b|process\[|from 'node:process'/, /^core\/config\//],
 	[
 		'writing to standard output, or ending this process or another',
 		/process\.stdout|console\.|process\.(exit|abort|kill)\b/,
