@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <variant>
 
 #include "core/failure.h"
@@ -32,6 +33,10 @@ constexpr Kind KindOf() {
 		return Kind::kInt;
 	}
 }
+
+/** The entry of `Fields` for the field at `path` of the structure `config`. */
+#define EARSHOT_CONFIG_FIELD(config, path) \
+	{#path, {offsetof(config, path), KindOf<std::remove_cvref_t<decltype(std::declval<config>().path)>>()}}
 
 /** Fields of a configuration by dotted path. */
 using Fields = std::map<std::string_view, Field>;

@@ -1,17 +1,11 @@
 #include "sherpa/recognizer_config.h"
 
-#include <cstddef>
-#include <type_traits>
-#include <utility>
-
 #include "sherpa/api.h"
 
 namespace earshot::sherpa {
 
 const Fields& RecognizerFields() {
-#define EARSHOT_FIELD(path) \
-	{#path, {offsetof(RecognizerConfig, path), \
-		KindOf<std::remove_cvref_t<decltype(std::declval<RecognizerConfig>().path)>>()}}
+#define EARSHOT_FIELD(path) EARSHOT_CONFIG_FIELD(RecognizerConfig, path)
 #define EARSHOT_MODEL(path) EARSHOT_FIELD(model_config.path)
 	static const Fields fields = {
 		EARSHOT_FIELD(feat_config.sample_rate),

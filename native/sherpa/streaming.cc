@@ -166,7 +166,7 @@ public:
 	 * decoder network but clear the tokens that it was computed from, and which of the two the next chunk uses depends on
 	 * what the other streams of its batch say (online-transducer-decoder.cc, `operator=`;
 	 * online-transducer-greedy-search-decoder.cc). Others have to start anew: a beam search adds up the probability of a
-	 * token over all of the silence until it is heard, and a Paraformer that of its next one.
+	 * token over all of the silence until it is emitted, and a Paraformer that of its next one.
 	 */
 	bool Reset(const sherpa::OnlineStream* stream, const RawResult& result) const {
 		const bool is_utterance = !result.segments.empty();

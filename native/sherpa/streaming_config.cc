@@ -1,17 +1,11 @@
 #include "sherpa/streaming_config.h"
 
-#include <cstddef>
-#include <type_traits>
-#include <utility>
-
 #include "sherpa/api.h"
 
 namespace earshot::sherpa {
 
 const Fields& StreamingFields() {
-#define EARSHOT_FIELD(path) \
-	{#path, {offsetof(OnlineRecognizerConfig, path), \
-		KindOf<std::remove_cvref_t<decltype(std::declval<OnlineRecognizerConfig>().path)>>()}}
+#define EARSHOT_FIELD(path) EARSHOT_CONFIG_FIELD(OnlineRecognizerConfig, path)
 #define EARSHOT_MODEL(path) EARSHOT_FIELD(model_config.path)
 	static const Fields fields = {
 		EARSHOT_MODEL(transducer.encoder),
