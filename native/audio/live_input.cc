@@ -31,7 +31,10 @@ double Bessel(double x) {
 	return sum;
 }
 
-double Kaiser(double at) { return std::abs(at) >= 1 ? 0 : Bessel(kKaiserBeta * std::sqrt(1 - at * at)) / Bessel(kKaiserBeta); }
+double Kaiser(double at) {
+	if (std::abs(at) >= 1) return 0;
+	return Bessel(kKaiserBeta * std::sqrt(1 - at * at)) / Bessel(kKaiserBeta);
+}
 
 double Sinc(double x) { return x == 0 ? 1 : std::sin(std::numbers::pi * x) / (std::numbers::pi * x); }
 

@@ -87,7 +87,8 @@ public:
 		std::unique_ptr<WavDecoding> decoding(new WavDecoding(reader, wav, channel));
 		const int64_t frames = decoding->frames_;
 		if (frames <= 0) return Unsupported("the recording holds no sample");
-		if (static_cast<double>(frames) / wav.format.rate > max_seconds + kLengthToleranceSeconds) return TooLong(max_seconds);
+		const double seconds = static_cast<double>(frames) / wav.format.rate;
+		if (seconds > max_seconds + kLengthToleranceSeconds) return TooLong(max_seconds);
 		if (wav.format.rate != kSampleRate) {
 			auto resampler = MonoResampler::Make(wav.format.rate, frames);
 			if (!resampler) return resampler.failure();
