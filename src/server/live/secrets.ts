@@ -28,8 +28,6 @@ const maxCharacters = 1 << 24;
 export class ClientSecrets {
 	readonly #clock: Clock;
 	readonly #secrets = new Map<string, Kept>();
-	/** Of all configurations. */
-	#characters = 0;
 	/** Earliest expiry of all secrets. */
 	#nextExpiryMs = Number.POSITIVE_INFINITY;
 
@@ -41,7 +39,8 @@ export class ClientSecrets {
 	make(config: SessionConfig, seconds: number): ClientSecret {
 		this.#dropExpired();
 		const { length: characters } = JSON.stringify(config);
-		if (this.#secrets.size >= maxSecrets || this.#characters + characters > maxCharacters)
+		const all = [...this.#secrets.values()].reduce((sum, each) => sum + each.characters, characters);
+		if (this.#secrets.size >= maxSecrets || all > maxCharacters)
 			throw new EarshotError(
 				'overloaded',
 				`There are ${this.#secrets.size} client secrets that have not expired; try again in 10 s`,
@@ -57,7 +56,6 @@ export class ClientSecrets {
 			characters,
 		};
 		this.#secrets.set(secret.value, secret);
-		this.#characters += characters;
 		this.#nextExpiryMs = Math.min(this.#nextExpiryMs, secret.untilMs);
 		return secret;
 	}
@@ -75,11 +73,7 @@ export class ClientSecrets {
 	#dropExpired(): void {
 		const now = this.#clock.now();
 		if (now < this.#nextExpiryMs) return;
-		for (const [value, { untilMs, characters }] of this.#secrets) {
-			if (untilMs > now) continue;
-			this.#secrets.delete(value);
-			this.#characters -= characters;
-		}
+		for (const [value, { untilMs }] of this.#secrets) if (untilMs <= now) this.#secrets.delete(value);
 		this.#nextExpiryMs = [...this.#secrets.values()].reduce(
 			(soonest, { untilMs }) => Math.min(soonest, untilMs),
 			Number.POSITIVE_INFINITY,
