@@ -89,7 +89,7 @@ export interface ErrorDetails {
 /** Every failure of the server, the command and the library; `message` says what happened and what to do. */
 export class EarshotError extends Error {
 	override readonly name = 'EarshotError';
-	/** Tells failures apart in programs; one of `errorCodes`. */
+	/** The kind of failure, for programs: one of `errorCodes`. */
 	readonly code: ErrorCode;
 	/** The request field, option or setting at fault. */
 	readonly param: string | undefined;

@@ -1,6 +1,6 @@
 // The official clients, unmodified and in their newest versions, and LiveKit's and Pipecat's: in a live session each must
-// hear what the file route hears, and the official ones must read who said it, by their own types, as a plain request tells
-// it. Fetches them from npm and PyPI into build/clients, and Node 22 for those that need it.
+// get the text of the file route, and the official ones must read who said it, by their own types, as in the answer to a
+// plain request. Fetches them from npm and PyPI into build/clients, and Node 22 for those that need it.
 //
 //   npm run clients                all of them
 //   npm run clients -- agents      those whose name has this in it

@@ -116,7 +116,7 @@ describe.each(streaming.map(({ name }) => name))('%s', (name) => {
 });
 
 it.each(['greedy_search', 'modified_beam_search'])(
-	'a transducer with %s hears no token in a long silence',
+	'a transducer with %s emits no token in a long silence',
 	async (decoding_method) => {
 		const model = await load('streaming_transducer', 1, { decoding_method });
 		for (const seconds of [6, 30]) {

@@ -52,7 +52,7 @@ export const defaultChunking: ChunkingOptions = {
 	silenceDurationMs: 200,
 };
 
-/** Takes all of the audio as speech. */
+/** Disables voice activity detection: everything counts as speech. */
 export const chunkingWithoutVad: ChunkingOptions = { ...defaultChunking, threshold: 0 };
 
 export const channelModes = ['mix', 'split'] as const;

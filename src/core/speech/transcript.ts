@@ -89,7 +89,7 @@ export type WarningCode = (typeof warningCodes)[number];
 
 /** A problem that the text itself does not show: part of it may be missing or wrong. */
 export interface Warning {
-	/** Tells warnings apart in programs. */
+	/** The kind of problem, for programs. */
 	readonly code: WarningCode;
 	/** A sentence to show to users. */
 	readonly message: string;

@@ -126,8 +126,6 @@ export function parseRequest(
 	};
 }
 
-/** Disables voice activity detection: everything counts as speech. */
-
 /** OpenAI ignores `stream` for this model, so clients that send both expect a single document. */
 const neverStreamed = /^(openai\/)?whisper-1$/i;
 
